@@ -1,0 +1,29 @@
+"""CheckpointInfo: what the program needs to know of a checkpoint without loading it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+STARTER = "starter"
+"""REF of the checkpoint that ships with the program."""
+
+
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """Read from a folder's JSON files.
+
+    ``native_size`` is the side, in pixels, of the square pictures it was trained on; ``multiple`` the pixels that one
+    latent covers; ``max_tokens`` how many tokens of a prompt it reads, begin and end marks included; ``tokenizer``
+    the folder of its tokenizer, None where it has none; ``size_bytes`` its weights on disk.
+    """
+
+    ref: str
+    label: str
+    path: Path
+    family: str
+    native_size: int
+    multiple: int
+    max_tokens: int
+    tokenizer: Path | None
+    size_bytes: int

@@ -1,0 +1,262 @@
+"""The values a user can adjust, and the one table that says what each may be.
+
+Sliders, the command line and validation all read `PARAM_SPECS`; nothing else holds a range or a default.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from desktop_app.core.errors import RequestError
+
+MAX_SEED = 2**63 - 1
+"""Largest seed torch.Generator.manual_seed takes as a positive number."""
+
+MAX_RANDOM_SEED = 2**32 - 1
+"""Random seeds stay below this, so that other programs can take them over."""
+
+MAX_PROMPT_CHARS = 10_000
+
+DEFAULT_SCHEDULER = "default"
+"""The scheduler that the checkpoint itself names."""
+
+
+class Fit(Enum):
+    """How an init image is brought to the working size when their aspect ratios differ."""
+
+    CROP = "crop"
+    """Fill the working size and cut what hangs over, equally on both sides."""
+    PAD = "pad"
+    """Fit wholly inside and extend the edge pixels into the rest."""
+    SCALE = "scale"
+    """Resize each side by itself; the picture is stretched."""
+
+
+@dataclass(frozen=True)
+class Params:
+    """What the controls show. Frozen: an edit replaces the whole value.
+
+    ``seed`` None means a new random one for each request; ``width`` and ``height`` None (both or neither) mean that
+    the working size follows the init image and the checkpoint. ``own_size`` asks for the result at the init image's
+    own size instead of the working size.
+    """
+
+    prompt: str = ""
+    negative_prompt: str = ""
+    strength: float = 0.6
+    guidance_scale: float = 7.5
+    steps: int = 30
+    seed: int | None = None
+    scheduler: str = DEFAULT_SCHEDULER
+    width: int | None = None
+    height: int | None = None
+    fit: Fit = Fit.CROP
+    own_size: bool = True
+    count: int = 1
+    checkpoint: str = "starter"
+    recipe: str = "starter"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for the session's file; read back by `params_from_json`."""
+        return {**self.__dict__, "fit": self.fit.value}
+
+
+@dataclass(frozen=True)
+class ParamSpec:
+    """What one field of `Params` may be. ``flag`` is its option on the command line, without dashes."""
+
+    name: str
+    label: str
+    kind: type
+    tip: str
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float | None = None
+    flag: str = ""
+
+
+PARAM_SPECS: dict[str, ParamSpec] = {
+    spec.name: spec
+    for spec in (
+        ParamSpec("prompt", "Prompt", str, "What the picture should become.", flag="prompt"),
+        ParamSpec("negative_prompt", "Negative prompt", str, "What to move away from.", flag="negative"),
+        ParamSpec(
+            "strength",
+            "Strength",
+            float,
+            "How much of the init image may change: the share of the denoising schedule that is run on it.",
+            0.0,
+            1.0,
+            0.01,
+            flag="strength",
+        ),
+        ParamSpec(
+            "guidance_scale",
+            "Guidance",
+            float,
+            "How closely to follow the prompt (classifier-free guidance). 1 switches it off; 3 to 10 is usual.",
+            0.0,
+            30.0,
+            0.1,
+            flag="guidance",
+        ),
+        ParamSpec(
+            "steps",
+            "Steps",
+            int,
+            "Length of the denoising schedule. Strength decides how many of these steps are run.",
+            1,
+            1000,
+            1,
+            flag="steps",
+        ),
+        ParamSpec("seed", "Seed", int, "Same seed, same request: same picture.", 0, MAX_SEED, 1, flag="seed"),
+        ParamSpec(
+            "scheduler",
+            "Scheduler",
+            str,
+            "The algorithm that walks down the noise levels (some programs say sampler).",
+            flag="scheduler",
+        ),
+        ParamSpec("width", "Width", int, "Working width in pixels, a multiple of 8.", 8, 8192, 8),
+        ParamSpec("height", "Height", int, "Working height in pixels, a multiple of 8.", 8, 8192, 8),
+        ParamSpec("fit", "Fit", Fit, "How the init image is brought to another aspect ratio.", flag="fit"),
+        ParamSpec(
+            "own_size", "At the init image's size", bool, "Scale the result to the init image's own size.", flag="own-size"
+        ),
+        ParamSpec("count", "Variations", int, "How many pictures, each with its own seed.", 1, 100, 1, flag="count"),
+        ParamSpec("checkpoint", "Checkpoint", str, "The set of weights that paints.", flag="checkpoint"),
+        ParamSpec("recipe", "Recipe", str, "A named way of working with good defaults.", flag="recipe"),
+    )
+}
+
+MULTIPLE = 8
+"""Working sizes are multiples of this: the factor of the VAE of Stable Diffusion."""
+
+
+def effective_steps(steps: int, strength: float) -> int:
+    """Denoising steps that an image-to-image run of ``steps`` really does: ``int(steps * strength)``.
+
+    The formula of diffusers (``StableDiffusionImg2ImgPipeline.get_timesteps``), rounding included. May be 0, which
+    `validate` refuses.
+    """
+    return min(int(steps * strength), steps)
+
+
+def strength_for(steps: int, wanted: int) -> float:
+    """Smallest strength that runs ``wanted`` of ``steps`` steps: a step boundary.
+
+    ``wanted / steps`` can fall a bit short in binary (100 * 0.29 is 28.999...), hence the nudge.
+    """
+    strength = min(wanted / steps, 1.0)
+    while effective_steps(steps, strength) < min(wanted, steps):
+        strength = math.nextafter(strength, 2.0)
+    return strength
+
+
+def snap_strength(steps: int, strength: float) -> float:
+    """The step boundary nearest to ``strength``, never below one step."""
+    return strength_for(steps, min(max(round(steps * strength), 1), steps))
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufeff\u2028\u2029]")
+
+
+def clean_text(text: str) -> str:
+    """``text`` in NFC without control characters (line feed and tab stay) and lone surrogates. Idempotent."""
+    return unicodedata.normalize("NFC", _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
+
+
+def validate(params: Params, *, has_init_image: bool) -> None:
+    """Raise `RequestError`, naming the field, unless ``params`` can be run."""
+    for name in ("strength", "guidance_scale", "steps", "seed", "width", "height", "count"):
+        _check_range(PARAM_SPECS[name], getattr(params, name))
+    for name in ("prompt", "negative_prompt"):
+        _check_text(PARAM_SPECS[name], getattr(params, name))
+    _check_size(params)
+    if has_init_image and effective_steps(params.steps, params.strength) < 1:
+        least = strength_for(params.steps, 1)
+        raise RequestError(
+            "No step would run",
+            f"{params.steps} steps at strength {params.strength:g} is less than one denoising step",
+            f"Raise the strength to {math.ceil(least * 1000) / 1000:g} or more, or take more steps.",
+            param="strength",
+        )
+
+
+def _check_range(spec: ParamSpec, value: Any) -> None:
+    if value is None and spec.name in ("seed", "width", "height"):
+        return
+    right_kind = isinstance(value, int | float if spec.kind is float else int) and not isinstance(value, bool)
+    if not right_kind or not math.isfinite(value):
+        kind = "a number" if spec.kind is float else "a whole number"
+        raise RequestError(f"{spec.label} is not {kind}", repr(value), spec.tip, param=spec.name)
+    assert spec.minimum is not None and spec.maximum is not None
+    if not spec.minimum <= value <= spec.maximum:
+        raise RequestError(
+            f"{spec.label} is out of range",
+            f"{value} is not between {spec.minimum:.10g} and {_plain(spec.maximum)}",
+            f"Choose a value from {spec.minimum:.10g} to {_plain(spec.maximum)}.",
+            param=spec.name,
+        )
+
+
+def _plain(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:.10g}"
+
+
+def _check_text(spec: ParamSpec, text: str) -> None:
+    if len(text) > MAX_PROMPT_CHARS:
+        raise RequestError(
+            f"{spec.label} is too long",
+            f"{len(text):,} characters, at most {MAX_PROMPT_CHARS:,} are taken",
+            "Shorten it: a checkpoint reads only the first few dozen words anyway.",
+            param=spec.name,
+        )
+
+
+def _check_size(params: Params) -> None:
+    sides = {"width": params.width, "height": params.height}
+    if (params.width is None) != (params.height is None):
+        missing = "width" if params.width is None else "height"
+        raise RequestError("The size is incomplete", f"{missing} is not given", "Give both sides.", param=missing)
+    for name, side in sides.items():
+        if side is not None and side % MULTIPLE:
+            lower = max(side // MULTIPLE * MULTIPLE, MULTIPLE)
+            raise RequestError(
+                f"{PARAM_SPECS[name].label} is not a multiple of {MULTIPLE}",
+                f"{side} pixels",
+                f"Take {lower} or {side // MULTIPLE * MULTIPLE + MULTIPLE}.",
+                param=name,
+            )
+
+
+def params_from_json(data: dict[str, Any]) -> Params:
+    """`Params` from what `Params.to_json` wrote. Unknown keys are left out; a value of the wrong type is refused.
+
+    Raises `RequestError` (the caller falls back to defaults and says so).
+    """
+    known = {name: data[name] for name in PARAM_SPECS if name in data}
+    for name, value in known.items():
+        known[name] = _typed(PARAM_SPECS[name], value)
+    return Params(**known)
+
+
+def _typed(spec: ParamSpec, value: Any) -> Any:
+    if spec.kind is Fit and value in {fit.value for fit in Fit}:
+        return Fit(value)
+    if value is None and spec.name in ("seed", "width", "height"):
+        return None
+    if spec.kind is str and isinstance(value, str):
+        return clean_text(value)
+    if spec.kind is bool and isinstance(value, bool):
+        return value
+    if spec.kind in (int, float):
+        _check_range(spec, value)
+        return spec.kind(value)
+    raise RequestError(f"{spec.label} cannot be read", repr(value)[:80], "", param=spec.name)

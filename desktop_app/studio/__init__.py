@@ -1,0 +1,1 @@
+"""Application state and threads: document, queue, worker. QtCore and QtGui, never QtWidgets."""
