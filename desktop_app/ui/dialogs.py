@@ -1,0 +1,268 @@
+"""The window's dialogs: web address, restore settings, shortcuts, about, details of an error, quit while running."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+import PySide6
+from PySide6.QtCore import Qt, QUrl, qVersion
+from PySide6.QtGui import QDesktopServices, QFontDatabase, QGuiApplication, QIcon, QKeySequence
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QMessageBox,
+    QPlainTextEdit,
+    QScrollArea,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop_app import __version__
+from desktop_app.core.errors import StudioError
+from desktop_app.core.request import Request
+from desktop_app.ui.actions import ACTIONS, MENUS, plain_text, translate
+from desktop_app.ui.field import set_role
+from desktop_app.ui.texts import QT_TRANSLATE_NOOP
+from desktop_app.ui.theme import GRID
+
+RESTORE_PARTS: tuple[tuple[str, str], ...] = (
+    ("prompt", QT_TRANSLATE_NOOP("RestoreDialog", "&Prompt and negative prompt")),
+    ("params", QT_TRANSLATE_NOOP("RestoreDialog", "&Values: strength, guidance, steps, scheduler, checkpoint")),
+    ("seed", QT_TRANSLATE_NOOP("RestoreDialog", "&Seed")),
+    ("size", QT_TRANSLATE_NOOP("RestoreDialog", "Si&ze and fit")),
+    ("init image", QT_TRANSLATE_NOOP("RestoreDialog", "&Init image")),
+)
+
+
+def _lay_out(dialog: QDialog, *rows: QWidget) -> None:
+    layout = QVBoxLayout(dialog)
+    layout.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)
+    layout.setSpacing(GRID + 4)
+    for row in rows:
+        layout.addWidget(row)
+
+
+class UrlDialog(QDialog):
+    """Asks for the https address of a picture."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("Open from web address"))
+        self._edit = QLineEdit()
+        self._edit.setObjectName("urlEdit")
+        self._edit.setPlaceholderText("https://")
+        self._edit.setAccessibleName(self.tr("Web address of the picture"))
+        self._edit.setMinimumWidth(440)
+        note = QLabel(self.tr("Only this address is fetched, and only now. It must begin with https://."))
+        set_role(note, "caption")
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        self._open = buttons.addButton(self.tr("Fetch picture"), QDialogButtonBox.ButtonRole.AcceptRole)
+        self._open.setEnabled(False)
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        self._edit.textChanged.connect(self._on_edit_text_changed)
+        self._take_from_clipboard()
+        _lay_out(self, self._edit, note, buttons)
+
+    def url(self) -> str:
+        """The address that was typed."""
+        return self._edit.text().strip()
+
+    def _take_from_clipboard(self) -> None:
+        text = QGuiApplication.clipboard().text().strip()
+        if text.startswith("https://") and len(text.split()) == 1:
+            self._edit.setText(text)
+            self._edit.selectAll()
+
+    def _on_edit_text_changed(self, _text: str) -> None:
+        self._open.setEnabled(bool(self.url()))
+
+
+class RestoreDialog(QDialog):
+    """Asks which parts of a request to take over."""
+
+    def __init__(self, request: Request, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("Restore settings"))
+        question = QLabel(self.tr("What shall be taken over?"))
+        set_role(question, "heading")
+        self._boxes = {part: QCheckBox(self.tr(text)) for part, text in RESTORE_PARTS}
+        for part, box in self._boxes.items():
+            box.setObjectName(f"restore_{part.replace(' ', '_')}")
+            box.setChecked(True)
+        if request.init_image is None:
+            self._boxes["init image"].setChecked(False)
+            self._boxes["init image"].setEnabled(False)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        buttons.addButton(self.tr("Restore"), QDialogButtonBox.ButtonRole.AcceptRole)
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        _lay_out(self, question, self._summary(request), *self._boxes.values(), buttons)
+
+    def parts(self) -> set[str]:
+        """The parts that are checked."""
+        return {part for part, box in self._boxes.items() if box.isChecked()}
+
+    def _summary(self, request: Request) -> QLabel:
+        stage = request.stages[0]
+        prompt = stage.prompt if len(stage.prompt) <= 200 else stage.prompt[:200] + "…"
+        facts = self.tr("strength %1, guidance %2, %3 steps, seed %4")
+        values = (f"{stage.strength:g}", f"{stage.guidance_scale:g}", str(stage.steps), str(request.seed))
+        for number, value in enumerate(values, 1):
+            facts = facts.replace(f"%{number}", value)
+        label = QLabel(f"{prompt or self.tr('(no prompt)')}\n{facts}")
+        label.setTextFormat(Qt.TextFormat.PlainText)
+        label.setWordWrap(True)
+        label.setMinimumWidth(380)
+        set_role(label, "caption")
+        return label
+
+
+class ShortcutsDialog(QDialog):
+    """Lists every command that has keys; made from the table of actions."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("Keyboard shortcuts"))
+        columns = QWidget()
+        row = QHBoxLayout(columns)
+        row.setSpacing(5 * GRID)
+        halves = (("file", "edit", "image"), ("view",), ("generate", "help"))
+        for menus in halves:
+            column = QVBoxLayout()
+            for menu in menus:
+                column.addWidget(self._group(menu))
+            column.addStretch()
+            row.addLayout(column)
+        area = QScrollArea()
+        area.setWidget(columns)
+        area.setWidgetResizable(True)
+        area.setFrameShape(QScrollArea.Shape.NoFrame)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons.rejected.connect(self.reject)
+        _lay_out(self, area, buttons)
+        self.resize(900, 520)
+
+    def _group(self, menu: str) -> QWidget:
+        group = QWidget()
+        form = QFormLayout(group)
+        form.setContentsMargins(0, 0, 0, GRID)
+        form.setHorizontalSpacing(3 * GRID)
+        title = QLabel(translate(dict(MENUS)[menu]).replace("&", ""))
+        set_role(title, "heading")
+        form.addRow(title)
+        for spec in ACTIONS:
+            if spec.menu == menu and spec.keys:
+                keys = [QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText) for key in spec.keys]
+                form.addRow(plain_text(spec), QLabel(self.tr(" or ").join(keys)))
+        if menu == "view":
+            form.addRow(self.tr("Show init image while held"), QLabel(self.tr("Space")))
+        return group
+
+
+class DetailsDialog(QDialog):
+    """One error in full, to read and to copy."""
+
+    def __init__(self, error: StudioError, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("Details"))
+        title = QLabel(error.title)
+        title.setTextFormat(Qt.TextFormat.PlainText)
+        title.setWordWrap(True)
+        set_role(title, "heading")
+        self._report = QPlainTextEdit(self._text(error))
+        self._report.setObjectName("reportText")
+        self._report.setReadOnly(True)
+        self._report.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        self._report.setAccessibleName(self.tr("The whole report"))
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        copy = buttons.addButton(self.tr("Copy report"), QDialogButtonBox.ButtonRole.ActionRole)
+        copy.clicked.connect(self.copy_report)
+        buttons.rejected.connect(self.reject)
+        _lay_out(self, title, self._report, buttons)
+        self.resize(640, 360)
+
+    def copy_report(self) -> None:
+        """Put the report on the clipboard."""
+        QGuiApplication.clipboard().setText(self._report.toPlainText())
+
+    def _text(self, error: StudioError) -> str:
+        about = f"Underpaint {__version__}, Qt {qVersion()}, Python {platform.python_version()}, {platform.platform()}"
+        parts = (error.title, error.detail, error.hint, f"({type(error).__name__})", about)
+        return "\n\n".join(part for part in parts if part)
+
+
+class AboutDialog(QDialog):
+    """Version, what it is, and the licences of what it is made of."""
+
+    def __init__(self, icon: QIcon, licences: dict[str, str], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("About Underpaint"))
+        sign = QLabel()
+        sign.setPixmap(icon.pixmap(64, 64))
+        sign.setVisible(not icon.isNull())
+        name = QLabel(f"<h2>Underpaint {__version__}</h2>")
+        what = QLabel(
+            self.tr(
+                "A native desktop studio for image-to-image. Everything runs on this computer; "
+                "nothing is sent anywhere, and only what you ask for is fetched."
+            )
+        )
+        what.setWordWrap(True)
+        head = QWidget()
+        row = QHBoxLayout(head)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(2 * GRID)
+        row.addWidget(sign, 0, Qt.AlignmentFlag.AlignTop)
+        words = QVBoxLayout()
+        words.addWidget(name)
+        words.addWidget(what)
+        row.addLayout(words, 1)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons.rejected.connect(self.reject)
+        _lay_out(self, head, self._tabs(licences), buttons)
+        self.resize(620, 440)
+
+    def _tabs(self, licences: dict[str, str]) -> QTabWidget:
+        tabs = QTabWidget()
+        made_of = self.tr(
+            "Qt %1 and PySide6 %2 (LGPL-3.0), PyTorch (BSD-3-Clause), diffusers, transformers, accelerate, "
+            "safetensors, tokenizers and huggingface_hub (Apache-2.0), Pillow (MIT-CMU), superqt (BSD-3-Clause), "
+            "platformdirs (MIT), send2trash (BSD-3-Clause), psutil (BSD-3-Clause)."
+        )
+        texts = {self.tr("Made of"): made_of.replace("%1", qVersion()).replace("%2", PySide6.__version__), **licences}
+        for title, text in texts.items():
+            view = QPlainTextEdit(text)
+            view.setReadOnly(True)
+            view.setAccessibleName(title)
+            tabs.addTab(view, title)
+        return tabs
+
+
+def ask_quit(parent: QWidget, waiting: int) -> bool:
+    """Ask whether to stop the running job and quit; the safe answer, to keep running, is the default."""
+    box = QMessageBox(parent)
+    box.setObjectName("quitBox")
+    box.setIcon(QMessageBox.Icon.Question)
+    box.setText(parent.tr("A picture is being made."))
+    text = parent.tr("Stopping loses the steps done so far. The job stays in the queue for the next start.")
+    if waiting:
+        text += " " + parent.tr("%n more job(s) wait and are kept too.", "", waiting)
+    box.setInformativeText(text)
+    stop = box.addButton(parent.tr("Stop and quit"), QMessageBox.ButtonRole.DestructiveRole)
+    keep = box.addButton(parent.tr("Keep running"), QMessageBox.ButtonRole.RejectRole)
+    box.setDefaultButton(keep)
+    box.exec()
+    return box.clickedButton() is stop
+
+
+def show_folder(path: Path) -> bool:
+    """Open ``path`` in the desktop's file manager; whether one took it."""
+    return QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))

@@ -1,0 +1,114 @@
+"""Field: a control with its label above and, when its value cannot be run, the reason below."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from desktop_app.core.errors import RequestError
+from desktop_app.core.params import PARAM_SPECS
+from desktop_app.ui.texts import QT_TRANSLATE_NOOP, param_text
+from desktop_app.ui.theme import GRID
+
+SIZE = "size"
+"""Width and height of `Params` have one control together."""
+
+_SIZE_WORDS = (
+    QT_TRANSLATE_NOOP("Params", "Working size"),
+    QT_TRANSLATE_NOOP("Params", "The size in which the checkpoint paints; near its native size it paints best."),
+)
+
+
+def words(param: str) -> tuple[str, str]:
+    """Label and tip of a field of `Params` (or of `SIZE`) in the user's language."""
+    spec = PARAM_SPECS.get(param)
+    label, tip = (spec.label, spec.tip) if spec else _SIZE_WORDS
+    return param_text(label), param_text(tip)
+
+
+def describe(control: QWidget, param: str) -> None:
+    """Give ``control`` the accessible name and the tool tip of a field of `Params`."""
+    label, tip = words(param)
+    control.setAccessibleName(label)
+    control.setAccessibleDescription(tip)
+    control.setToolTip(tip)
+
+
+def set_role(label: QWidget, role: str) -> None:
+    """Mark ``label`` for the style sheet: caption, heading, error, empty or chip."""
+    label.setProperty("role", role)
+
+
+class Field(QWidget):
+    """``content`` under the label of ``param``; ``control`` is what takes the keyboard (``content`` itself if None)."""
+
+    def __init__(
+        self, param: str, content: QWidget, control: QWidget | None = None, *, aside: QWidget | None = None
+    ) -> None:
+        super().__init__()
+        self._control = control or content
+        text, self._tip = words(param)
+        describe(self._control, param)
+        label = QLabel(text)
+        label.setBuddy(self._control)
+        label.setToolTip(self._tip)
+        self._error = QLabel()
+        self._error.setWordWrap(True)
+        self._error.setVisible(False)
+        set_role(self._error, "error")
+        head = QHBoxLayout()
+        head.addWidget(label)
+        head.addStretch()
+        if aside is not None:
+            head.addWidget(aside)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(GRID // 2)
+        layout.addLayout(head)
+        layout.addWidget(content)
+        layout.addWidget(self._error)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
+
+    @property
+    def error_text(self) -> str:
+        """What is said below the control, or empty."""
+        return self._error.text()
+
+    def show_error(self, error: RequestError | None) -> None:
+        """Say below the control why its value cannot be run; None takes it back."""
+        text = " ".join(part for part in _sentences(error) if part)
+        if text == self._error.text():
+            return
+        self._error.setText(text)
+        self._error.setVisible(bool(text))
+        self._control.setAccessibleDescription(text or self._tip)
+        self._control.setProperty("invalid", bool(text))
+        self._control.style().polish(self._control)
+
+    def focus_control(self) -> None:
+        """Give the keyboard to the control."""
+        self._control.setFocus(Qt.FocusReason.OtherFocusReason)
+
+
+def _sentences(error: RequestError | None) -> tuple[str, ...]:
+    if error is None:
+        return ()
+    first = f"{error.title}: {error.detail}." if error.detail else f"{error.title}."
+    return (first.replace("..", "."), error.hint)
+
+
+class WheelGuard(QObject):
+    """Keeps the wheel, while it scrolls a panel, from turning the values it passes over."""
+
+    def watch(self, *controls: QWidget) -> None:
+        """Let ``controls`` take the wheel only while they have the keyboard."""
+        for control in controls:
+            control.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+            control.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Hand the wheel on to the panel."""
+        if event.type() == QEvent.Type.Wheel and isinstance(watched, QWidget) and not watched.hasFocus():
+            event.ignore()
+            return True
+        return False

@@ -1,0 +1,223 @@
+"""ParamsPanel: strength, guidance, steps, seed, scheduler, size. GeneratePanel: what will run, and the button."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop_app.core.errors import RequestError
+from desktop_app.core.params import PARAM_SPECS, Fit, Params
+from desktop_app.core.schedulers import SCHEDULERS
+from desktop_app.studio.document import Document, RunPlan
+from desktop_app.studio.settings import Settings
+from desktop_app.ui.field import SIZE, Field, WheelGuard, describe, set_role
+from desktop_app.ui.icons import Icons
+from desktop_app.ui.seed_control import SeedControl
+from desktop_app.ui.size_control import SizeControl
+from desktop_app.ui.strength_control import StrengthControl, make_slider
+from desktop_app.ui.texts import QT_TRANSLATE_NOOP, number_locale, param_text
+from desktop_app.ui.theme import GRID
+
+FITS = {
+    Fit.CROP: QT_TRANSLATE_NOOP("Params", "Crop what hangs over"),
+    Fit.PAD: QT_TRANSLATE_NOOP("Params", "Pad with the edge"),
+    Fit.SCALE: QT_TRANSLATE_NOOP("Params", "Stretch"),
+}
+
+
+def make_spin(param: str, name: str) -> QSpinBox:
+    """A box for a whole number of `Params`."""
+    spec = PARAM_SPECS[param]
+    spin = QSpinBox()
+    spin.setObjectName(name)
+    spin.setLocale(number_locale())
+    spin.setRange(int(spec.minimum or 0), int(spec.maximum or 0))
+    describe(spin, param)
+    return spin
+
+
+class ParamsPanel(QWidget):
+    """Renders the document's numbers and choices; edits go straight back to the document."""
+
+    def __init__(self, document: Document, settings: Settings, icons: Icons) -> None:
+        super().__init__()
+        self._document = document
+        self._settings = settings
+        self.strength = StrengthControl()
+        self.guidance = make_slider("guidance_scale", "guidanceSlider", 1)
+        self.steps = make_spin("steps", "stepsSpin")
+        self.seed = SeedControl(icons)
+        self.scheduler = self._combo("schedulerCombo", {name: spec.label for name, spec in SCHEDULERS.items()})
+        self.size = SizeControl(icons)
+        self.fit = self._combo("fitCombo", {fit.value: param_text(text) for fit, text in FITS.items()})
+        self.own_size = QCheckBox(param_text(PARAM_SPECS["own_size"].label))
+        self.own_size.setObjectName("ownSizeCheck")
+        describe(self.own_size, "own_size")
+        self.fields = self._make_fields()
+        self._lay_out()
+        self._connect()
+        self._on_setting_changed("snap_strength")
+        self._on_params_changed(document.params)
+
+    def show_error(self, error: RequestError | None) -> bool:
+        """Show ``error`` beside the control it names; whether there is one. The other controls are cleared."""
+        name = error.param if error else ""
+        for param, field in self.fields.items():
+            field.show_error(error if param == name or (param == SIZE and name in ("width", "height")) else None)
+        return name in (*self.fields, "width", "height")
+
+    def refresh(self, plan: RunPlan) -> None:
+        """Show what ``plan`` found out: the automatic size, and the value that cannot be run."""
+        params = self._document.params
+        size = (params.width, params.height) if params.width and params.height else None
+        self.size.show_value(size, plan.working_size)
+        self.show_error(plan.error)
+
+    def _make_fields(self) -> dict[str, Field]:
+        return {
+            "strength": Field("strength", self.strength, self.strength.slider),
+            "guidance_scale": Field("guidance_scale", self.guidance),
+            "steps": Field("steps", self.steps),
+            "seed": Field("seed", self.seed, self.seed.edit),
+            "scheduler": Field("scheduler", self.scheduler),
+            SIZE: Field(SIZE, self.size, self.size.combo),
+            "fit": Field("fit", self.fit),
+        }
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(GRID + 4)
+        layout.addWidget(self.fields["strength"])
+        layout.addWidget(self.fields["guidance_scale"])
+        row = QHBoxLayout()
+        row.setSpacing(GRID)
+        row.addWidget(self.fields["steps"], 2, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(self.fields["seed"], 5, Qt.AlignmentFlag.AlignTop)
+        layout.addLayout(row)
+        for name in ("scheduler", SIZE, "fit"):
+            layout.addWidget(self.fields[name])
+        layout.addWidget(self.own_size)
+
+    def _connect(self) -> None:
+        self._document.params_changed.connect(self._on_params_changed)
+        self._document.init_image_changed.connect(self._on_init_image_changed)
+        self._settings.changed.connect(self._on_setting_changed)
+        self.strength.edited.connect(self._on_strength_edited)
+        self.guidance.valueChanged.connect(self._on_guidance_changed)
+        self.steps.valueChanged.connect(self._on_steps_changed)
+        self.seed.edited.connect(self._on_seed_edited)
+        self.scheduler.activated.connect(self._on_scheduler_activated)
+        self.size.edited.connect(self._on_size_edited)
+        self.fit.activated.connect(self._on_fit_activated)
+        self.own_size.clicked.connect(self._on_own_size_clicked)
+        self._guard = WheelGuard(self)
+        self._guard.watch(self.steps, self.scheduler, self.size.combo, self.fit)
+        self._guard.watch(self.size.width_spin, self.size.height_spin)
+
+    def _combo(self, name: str, entries: dict[str, str]) -> QComboBox:
+        combo = QComboBox()
+        combo.setObjectName(name)
+        combo.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        for value, label in entries.items():
+            combo.addItem(label, value)
+        return combo
+
+    def _on_params_changed(self, params: Params) -> None:
+        has_init_image = self._document.init_image is not None
+        self.strength.show_value(params.strength, params.steps, has_init_image=has_init_image)
+        if abs(self.guidance.value() - params.guidance_scale) > 1e-9:
+            with QSignalBlocker(self.guidance):
+                self.guidance.setValue(params.guidance_scale)
+        with QSignalBlocker(self.steps):
+            self.steps.setValue(params.steps)
+        self.seed.show_value(params.seed)
+        self.scheduler.setCurrentIndex(self.scheduler.findData(params.scheduler))
+        self.fit.setCurrentIndex(self.fit.findData(params.fit.value))
+        self.own_size.setChecked(params.own_size)
+
+    def _on_init_image_changed(self) -> None:
+        self._on_params_changed(self._document.params)
+
+    def _on_setting_changed(self, key: str) -> None:
+        if key == "snap_strength":
+            self.strength.is_snapping = self._settings.get("snap_strength")
+
+    def _on_strength_edited(self, value: float) -> None:
+        self._document.set_param("strength", value)
+
+    def _on_guidance_changed(self, value: float) -> None:
+        self._document.set_param("guidance_scale", round(value, 1))
+
+    def _on_steps_changed(self, value: int) -> None:
+        self._document.set_param("steps", value)
+
+    def _on_seed_edited(self, seed: int | None) -> None:
+        self._document.set_param("seed", seed)
+
+    def _on_scheduler_activated(self, index: int) -> None:
+        self._document.set_param("scheduler", self.scheduler.itemData(index))
+
+    def _on_size_edited(self, size: tuple[int, int] | None) -> None:
+        width, height = size or (None, None)
+        self._document.set_params(self.tr("Size"), width=width, height=height)
+
+    def _on_fit_activated(self, index: int) -> None:
+        self._document.set_param("fit", Fit(self.fit.itemData(index)))
+
+    def _on_own_size_clicked(self, is_on: bool) -> None:
+        self._document.set_param("own_size", is_on)
+
+
+class GeneratePanel(QWidget):
+    """What will run, how many times, and the button that starts it."""
+
+    generate_requested = Signal()
+
+    def __init__(self, document: Document, icons: Icons) -> None:
+        super().__init__()
+        self._document = document
+        self._sentence = QLabel()
+        self._sentence.setObjectName("planLabel")
+        self._sentence.setWordWrap(True)
+        set_role(self._sentence, "caption")
+        self.button = QPushButton(self.tr("Generate"))
+        self.button.setObjectName("generateButton")
+        self.button.setToolTip(self.tr("Make the variations (Ctrl+Enter)"))
+        self.button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.button.clicked.connect(self.generate_requested)
+        self.count = make_spin("count", "countSpin")
+        self.count.setPrefix("× ")
+        self.count.valueChanged.connect(self._on_count_changed)
+        row = QHBoxLayout()
+        row.setSpacing(GRID)
+        row.addWidget(self.button)
+        row.addWidget(self.count)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(GRID + 4, GRID, GRID + 4, GRID + 4)
+        layout.setSpacing(GRID)
+        layout.addWidget(self._sentence)
+        layout.addLayout(row)
+        document.params_changed.connect(self._on_params_changed)
+        self._on_params_changed(document.params)
+
+    def refresh(self, plan: RunPlan) -> None:
+        """Show ``plan``'s sentence."""
+        self._sentence.setText(plan.sentence)
+
+    def _on_params_changed(self, params: Params) -> None:
+        with QSignalBlocker(self.count):
+            self.count.setValue(params.count)
+
+    def _on_count_changed(self, value: int) -> None:
+        self._document.set_param("count", value)

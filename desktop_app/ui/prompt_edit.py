@@ -1,0 +1,95 @@
+"""PromptEdit: plain text that grows with its lines and shows where the checkpoint stops reading."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QKeySequence, QPalette, QResizeEvent, QTextCharFormat, QTextCursor
+from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QTextEdit, QWidget
+
+from desktop_app.core.params import clean_text
+
+MIN_LINES = 2
+MAX_LINES = 6
+
+StandardKey = QKeySequence.StandardKey
+
+
+class PromptEdit(QPlainTextEdit):
+    """The text box of a prompt. Undo belongs to the document, so Ctrl+Z is left to the window."""
+
+    edited = Signal(str)
+    """The text as the user has it now, cleaned."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._overflow: int | None = None
+        self.setTabChangesFocus(True)
+        self.setUndoRedoEnabled(False)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.textChanged.connect(self._on_text_changed)
+        self._fit_height()
+
+    def text(self) -> str:
+        """The text, cleaned."""
+        return clean_text(self.toPlainText())
+
+    def set_text(self, text: str) -> None:
+        """Show ``text``; the cursor stays where it is if the text is there already."""
+        if text == self.text():
+            return
+        self.blockSignals(True)
+        self.setPlainText(text)
+        self.blockSignals(False)
+        self.moveCursor(QTextCursor.MoveOperation.End)
+        self._fit_height()
+
+    def set_overflow(self, start: int | None) -> None:
+        """Dim the text from character ``start`` on: the checkpoint does not read it."""
+        self._overflow = start
+        if start is None:
+            self.setExtraSelections([])
+            return
+        selection = QTextEdit.ExtraSelection()
+        dimmed = QTextCharFormat()
+        dimmed.setForeground(QColor(self.palette().color(QPalette.ColorRole.PlaceholderText)))
+        dimmed.setFontStrikeOut(True)
+        selection.format = dimmed
+        cursor = QTextCursor(self.document())
+        cursor.setPosition(min(start, len(self.toPlainText())))
+        cursor.movePosition(QTextCursor.MoveOperation.End, QTextCursor.MoveMode.KeepAnchor)
+        selection.cursor = cursor
+        self.setExtraSelections([selection])
+
+    def event(self, event: QEvent) -> bool:
+        """Leave undo to the window, and paste too when the clipboard holds no text."""
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
+            is_undo = event.matches(StandardKey.Undo) or event.matches(StandardKey.Redo)
+            if is_undo or (event.matches(StandardKey.Paste) and not self.canPaste()):
+                event.ignore()
+                return False
+        return super().event(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Other width, other line breaks."""
+        super().resizeEvent(event)
+        self._fit_height()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Another font or palette."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._fit_height()
+        if event.type() == QEvent.Type.PaletteChange and self._overflow is not None:
+            self.set_overflow(self._overflow)
+
+    def _on_text_changed(self) -> None:
+        self._fit_height()
+        self.edited.emit(self.text())
+
+    def _fit_height(self) -> None:
+        lines = min(max(int(self.document().size().height()), MIN_LINES), MAX_LINES)
+        frame = self.contentsMargins()
+        around = frame.top() + frame.bottom() + 2 * int(self.document().documentMargin()) + 8
+        height = lines * self.fontMetrics().lineSpacing() + around
+        if height != self.height():
+            self.setFixedHeight(height)

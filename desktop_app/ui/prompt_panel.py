@@ -1,0 +1,159 @@
+"""PromptPanel: which recipe and checkpoint paint, and what."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QVBoxLayout, QWidget
+from superqt import QFlowLayout
+
+from desktop_app.core.errors import RequestError
+from desktop_app.core.params import Params
+from desktop_app.studio.document import Document
+from desktop_app.ui.checkpoint_control import CheckpointControl
+from desktop_app.ui.field import Field, set_role
+from desktop_app.ui.prompt_edit import PromptEdit
+from desktop_app.ui.theme import GRID
+
+MAX_SUGGESTIONS = 4
+
+
+class PromptPanel(QWidget):
+    """Renders the document's recipe, checkpoint and prompts; edits go straight back to the document."""
+
+    open_checkpoint_requested = Signal()
+
+    def __init__(self, document: Document) -> None:
+        super().__init__()
+        self._document = document
+        self.checkpoint = CheckpointControl()
+        self.checkpoint.picked.connect(self._on_checkpoint_picked)
+        self.checkpoint.open_requested.connect(self.open_checkpoint_requested)
+        self.recipe = QComboBox()
+        self.recipe.setObjectName("recipeCombo")
+        self.recipe.activated.connect(self._on_recipe_activated)
+        self.prompt = self._prompt_edit("promptEdit", self.tr("What should the picture become?"))
+        self.negative = self._prompt_edit("negativePromptEdit", self.tr("What should it not show? (optional)"))
+        self.prompt.edited.connect(self._on_prompt_edited)
+        self.negative.edited.connect(self._on_negative_edited)
+        self._counter = self._count_label("promptCounter")
+        self._negative_counter = self._count_label("negativePromptCounter")
+        self._suggestions = QWidget()
+        self._suggestions.setObjectName("suggestions")
+        self._flow = QFlowLayout(self._suggestions)
+        self._flow.setContentsMargins(0, 0, 0, 0)
+        self._flow.setSpacing(4)
+        self.fields = {
+            "recipe": Field("recipe", self.recipe),
+            "checkpoint": Field("checkpoint", self.checkpoint, self.checkpoint.combo),
+            "prompt": Field("prompt", self.prompt, aside=self._counter),
+            "negative_prompt": Field("negative_prompt", self.negative, aside=self._negative_counter),
+        }
+        self._lay_out()
+        document.params_changed.connect(self._on_params_changed)
+        document.checkpoint_changed.connect(self._on_checkpoint_changed)
+        self._fill_recipes()
+        self._on_params_changed(document.params)
+        self._on_checkpoint_changed()
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(GRID + 4)
+        layout.addWidget(self.fields["recipe"])
+        layout.addWidget(self.fields["checkpoint"])
+        prompt = QVBoxLayout()
+        prompt.setSpacing(4)
+        prompt.addWidget(self.fields["prompt"])
+        prompt.addWidget(self._suggestions)
+        layout.addLayout(prompt)
+        layout.addWidget(self.fields["negative_prompt"])
+
+    def _prompt_edit(self, name: str, placeholder: str) -> PromptEdit:
+        edit = PromptEdit()
+        edit.setObjectName(name)
+        edit.setPlaceholderText(placeholder)
+        return edit
+
+    def _count_label(self, name: str) -> QLabel:
+        label = QLabel()
+        label.setObjectName(name)
+        label.setToolTip(self.tr("Tokens used, of those that the checkpoint reads"))
+        set_role(label, "caption")
+        return label
+
+    def _fill_recipes(self) -> None:
+        for recipe in self._document.recipes:
+            self.recipe.addItem(recipe.label, recipe.name)
+        self.fields["recipe"].setVisible(self.recipe.count() > 1)
+
+    def _on_params_changed(self, params: Params) -> None:
+        self.recipe.setCurrentIndex(self.recipe.findData(params.recipe))
+        self.checkpoint.show_value(params.checkpoint)
+        self.prompt.set_text(params.prompt)
+        self.negative.set_text(params.negative_prompt)
+        self._count(params)
+        self._suggest(params)
+
+    def _on_checkpoint_changed(self) -> None:
+        error = self._document.checkpoint_error
+        params = self._document.params
+        shown = RequestError(error.title, error.detail, error.hint, param="checkpoint") if error else None
+        self.fields["checkpoint"].show_error(shown)
+        self._count(params)
+        self._suggest(params)
+
+    def _count(self, params: Params) -> None:
+        for edit, label, text in (
+            (self.prompt, self._counter, params.prompt),
+            (self.negative, self._negative_counter, params.negative_prompt),
+        ):
+            count = self._document.count_tokens(text)
+            label.setText(f"{count.used}/{count.limit}" if count.limit else "")
+            is_over = count.used > count.limit > 0
+            if is_over:
+                label.setText(self.tr("%1: the end is not read").replace("%1", label.text()))
+            if label.property("role") != ("error" if is_over else "caption"):
+                set_role(label, "error" if is_over else "caption")
+                label.style().polish(label)
+            edit.set_overflow(count.overflow)
+
+    def _suggest(self, params: Params) -> None:
+        """Prompts that the recipe knows to work, as buttons, while there is no prompt."""
+        recipe = next((recipe for recipe in self._document.recipes if recipe.name == params.recipe), None)
+        wanted = recipe.suggestions[:MAX_SUGGESTIONS] if recipe and not params.prompt else ()
+        self._suggestions.setVisible(bool(wanted))
+        shown = [button.text() for button in self._suggestions.findChildren(QPushButton)]
+        if not wanted or shown == list(wanted):
+            return
+        while (item := self._flow.takeAt(0)) is not None:
+            item.widget().deleteLater()
+        for text in wanted:
+            self._flow.addWidget(self._chip(text))
+
+    def _chip(self, text: str) -> QPushButton:
+        chip = QPushButton(text)
+        set_role(chip, "chip")
+        chip.setToolTip(self.tr("Take this as the prompt"))
+        chip.setCursor(Qt.CursorShape.PointingHandCursor)
+        chip.clicked.connect(self._on_chip_clicked)
+        return chip
+
+    def _on_chip_clicked(self) -> None:
+        chip = self.sender()
+        if isinstance(chip, QPushButton):
+            self._document.set_param("prompt", chip.text())
+            self.prompt.setFocus()
+
+    def _on_prompt_edited(self, text: str) -> None:
+        if text != self._document.params.prompt:
+            self._document.set_param("prompt", text)
+
+    def _on_negative_edited(self, text: str) -> None:
+        if text != self._document.params.negative_prompt:
+            self._document.set_param("negative_prompt", text)
+
+    def _on_checkpoint_picked(self, ref: str) -> None:
+        self._document.set_param("checkpoint", ref)
+
+    def _on_recipe_activated(self, index: int) -> None:
+        self._document.apply_recipe(self.recipe.itemData(index))

@@ -1,0 +1,78 @@
+"""StrengthControl: the strength slider, its step boundaries, and how many steps that makes."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QLabel, QSlider, QVBoxLayout, QWidget
+from superqt import QLabeledDoubleSlider
+
+from desktop_app.core.params import PARAM_SPECS, effective_steps, snap_strength
+from desktop_app.ui.field import set_role
+from desktop_app.ui.texts import number_locale
+
+MAX_TICKS = 50
+"""With more steps the boundaries lie closer than the eye can use."""
+
+
+def make_slider(param: str, name: str, decimals: int) -> QLabeledDoubleSlider:
+    """A slider over the range of a field of `Params`, with its value in an editable box beside it."""
+    spec = PARAM_SPECS[param]
+    slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+    slider.setObjectName(name)
+    slider.setLocale(number_locale())
+    slider.setRange(spec.minimum, spec.maximum)
+    slider.setDecimals(decimals)
+    slider.setSingleStep(spec.step)
+    slider.setPageStep((spec.step or 0.1) * 10)
+    return slider
+
+
+class StrengthControl(QWidget):
+    """Shows a strength and a number of steps; reports what the user makes of the strength."""
+
+    edited = Signal(float)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slider = make_slider("strength", "strengthSlider", 2)
+        self.slider.valueChanged.connect(self._on_slider_value_changed)
+        self.is_snapping = False
+        self._steps = 1
+        self._label = QLabel()
+        self._label.setObjectName("stepsLabel")
+        set_role(self._label, "caption")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.slider)
+        layout.addWidget(self._label)
+
+    @property
+    def sentence(self) -> str:
+        """What is said under the slider."""
+        return self._label.text()
+
+    def show_value(self, strength: float, steps: int, *, has_init_image: bool) -> None:
+        """Show ``strength`` on a schedule of ``steps``."""
+        self._set_steps(steps)
+        if abs(self.slider.value() - strength) > 1e-9:
+            self.slider.blockSignals(True)
+            self.slider.setValue(strength)
+            self.slider.blockSignals(False)
+        run = effective_steps(steps, strength) if has_init_image else steps
+        text = self.tr("%1 of %2 steps run") if has_init_image else self.tr("%1 of %2 steps run: no init image")
+        self._label.setText(text.replace("%1", str(run)).replace("%2", str(steps)))
+
+    def _set_steps(self, steps: int) -> None:
+        if steps == self._steps:
+            return
+        self._steps = steps
+        if steps <= MAX_TICKS:
+            self.slider.setTickInterval(1 / steps)
+            self.slider.setTickPosition(QSlider.TickPosition.TicksBelow)
+        else:
+            self.slider.setTickPosition(QSlider.TickPosition.NoTicks)
+
+    def _on_slider_value_changed(self, value: float) -> None:
+        is_dragged = self.slider.isSliderDown()
+        self.edited.emit(snap_strength(self._steps, value) if self.is_snapping and is_dragged else value)
