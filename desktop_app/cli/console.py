@@ -1,0 +1,59 @@
+"""What the command line shows on stderr: errors, notes and a progress bar."""
+
+from __future__ import annotations
+
+import sys
+from typing import TextIO
+
+from desktop_app.core.engine import Phase, Progress
+from desktop_app.core.errors import InternalError, StudioError
+
+BAR_WIDTH = 24
+
+PHASE_TEXTS: dict[Phase, str] = {
+    Phase.STARTING: "Starting",
+    Phase.DOWNLOADING: "Downloading",
+    Phase.LOADING: "Loading the checkpoint",
+    Phase.ENCODING: "Encoding",
+    Phase.DENOISING: "Denoising",
+    Phase.DECODING: "Decoding",
+    Phase.SAVING: "Saving",
+}
+
+
+def print_error(error: StudioError, stream: TextIO | None = None) -> None:
+    """One line with title and detail, then the hint on a line of its own."""
+    out = stream or sys.stderr
+    detail = error.detail.strip()
+    if isinstance(error, InternalError) and detail:
+        detail = detail.splitlines()[-1]  # the traceback's conclusion
+    title = f"{error.title}: {detail}" if detail else error.title
+    print(f"underpaint: {' '.join(title.split())}", file=out)
+    if error.hint:
+        print(error.hint, file=out)
+
+
+class ProgressBar:
+    """Redraws one line on a terminal; silent anywhere else. Used as a `ReportProgress`."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._out = stream or sys.stderr
+        self._is_shown = self._out.isatty()
+        self.title = ""
+        """Put before the phase, such as "2 of 4: "."""
+
+    def __call__(self, progress: Progress) -> None:
+        text = PHASE_TEXTS[progress.phase]
+        if progress.total:
+            done = BAR_WIDTH * progress.step // progress.total
+            text = f"{text} [{'#' * done}{'-' * (BAR_WIDTH - done)}] {progress.step}/{progress.total}"
+        self._draw(f"{self.title}{text}")
+
+    def clear(self) -> None:
+        """Take the line away, so that something else can be printed."""
+        self._draw("")
+
+    def _draw(self, text: str) -> None:
+        if self._is_shown:
+            self._out.write(f"\r\x1b[K{text}")
+            self._out.flush()

@@ -1,0 +1,121 @@
+"""``underpaint doctor``: versions, devices, memory, folders and what would run where. Reports, and mends nothing."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+
+from desktop_app import __version__
+from desktop_app.core.checkpoint import CheckpointInfo
+from desktop_app.core.engine import EngineStatus
+from desktop_app.core.errors import StudioError
+from desktop_app.store.checkpoints import CheckpointStore
+from desktop_app.store.paths import Paths, resources_dir, user_paths
+
+LIBRARIES = ("PySide6_Essentials", "torch", "diffusers", "transformers", "accelerate", "safetensors", "pillow")
+
+Lines = Iterator[tuple[str, str]]
+"""Rows of a section: name and what is said of it."""
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Print the report. Exit status 0 whatever it finds: a report is what was asked for."""
+    paths = user_paths(options.data_dir)
+    sections: list[tuple[str, Callable[[], Lines]]] = [
+        ("Versions", _tell_versions),
+        ("Devices", lambda: _tell_devices(paths)),
+        ("Folders", lambda: _tell_folders(paths)),
+        ("Checkpoints", lambda: _tell_checkpoints(paths)),
+    ]
+    for title, tell in sections:
+        print(title, flush=True)
+        for name, text in tell():
+            print(f"  {name:<20} {text}", flush=True)
+    return 0
+
+
+def _tell_versions() -> Lines:
+    yield "underpaint", __version__
+    yield "Python", f"{platform.python_version()} ({sys.executable})"
+    yield "system", platform.platform()
+    for name in LIBRARIES:
+        try:
+            yield name, importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            yield name, f"NOT INSTALLED (pip install {name})"
+
+
+def _tell_devices(paths: Paths) -> Lines:
+    memory = psutil.virtual_memory()
+    cores = psutil.cpu_count(logical=False) or os.cpu_count()
+    yield "processor", f"{cores} cores, {_gigabytes(memory.available)} of {_gigabytes(memory.total)} memory free"
+    status = _ask_engine(paths)
+    if isinstance(status, str):
+        yield "engine", f"DOES NOT START: {status}"
+        return
+    used = (
+        f", {_gigabytes(status.memory_used)} of {_gigabytes(status.memory_total)} in use" if status.memory_total else ""
+    )
+    yield "engine runs on", f"{status.device} {status.device_name}".strip() + used
+
+
+def _ask_engine(paths: Paths) -> EngineStatus | str:
+    """The engine's own word, from a child process as in the window; or the reason why there is none."""
+    from desktop_app.engine.process import EngineProcess
+
+    engine = EngineProcess(paths.data_dir)
+    try:
+        engine.warm_up()
+        return engine.status()
+    except StudioError as e:
+        return str(e)
+    finally:
+        engine.close()
+
+
+def _tell_folders(paths: Paths) -> Lines:
+    for name, folder in (
+        ("data", paths.data_dir),
+        ("checkpoints", paths.checkpoints),
+        ("gallery", paths.gallery),
+        ("logs", paths.logs),
+        ("program's own", resources_dir()),
+    ):
+        yield name, f"{folder} ({_describe_folder(folder)})"
+
+
+def _describe_folder(folder: Path) -> str:
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free = _gigabytes(shutil.disk_usage(there).free)
+    if not os.access(there, os.W_OK):
+        return f"not writable, {free} free"
+    return f"writable, {free} free" if there == folder else f"not made yet, {free} free"
+
+
+def _tell_checkpoints(paths: Paths) -> Lines:
+    store = CheckpointStore(paths)
+    for info in store.list():
+        yield info.ref, _judge(store, info)
+
+
+def _judge(store: CheckpointStore, info: CheckpointInfo) -> str:
+    facts = f"{info.label}: {info.family}, {info.native_size} pixels, {_gigabytes(info.size_bytes)} of weights"
+    try:
+        store.resolve(info.ref)
+    except StudioError as e:
+        return f"{facts}; WILL NOT RUN: {e}"
+    if info.size_bytes > psutil.virtual_memory().available:
+        return f"{facts}; memory is too small for it now"
+    return f"{facts}; ready"
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.0f} MB"

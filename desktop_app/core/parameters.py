@@ -1,0 +1,172 @@
+"""Generation text as AUTOMATIC1111's programs write it: our requests to it, and anybody's text to values of `Params`.
+
+::
+
+    a prompt, over one or more lines
+    Negative prompt: ...
+    Steps: 20, Sampler: DDIM, CFG scale: 4, Seed: 7, Size: 64x64, Model: starter, Denoising strength: 0.6
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+from typing import Any
+
+from desktop_app import __version__
+from desktop_app.core.errors import RequestError
+from desktop_app.core.params import DEFAULT_SCHEDULER, Params, clean_text, validate
+from desktop_app.core.request import Request, StageKind
+from desktop_app.core.schedulers import SCHEDULERS
+
+MAX_TEXT_CHARS = 64 * 1024
+
+_NEGATIVE = "Negative prompt:"
+_PAIR = re.compile(r'(\w[\w \-/]{1,40}):[ \t]*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+_MARKS = {"Steps", "Sampler", "CFG scale", "Seed", "Size", "Denoising strength", "Model"}
+"""A line with two of these is the line of values."""
+
+
+@dataclass(frozen=True)
+class GenerationText:
+    """What a text says: ``values`` of fields of `Params`, and a sentence for each value that cannot be taken over."""
+
+    values: dict[str, Any]
+    left_out: tuple[str, ...] = ()
+
+
+def parameters_text(request: Request, size: tuple[int, int]) -> str:
+    """``request`` as text that other programs read; ``size`` (width, height) is the finished picture's."""
+    stage = request.stages[0]
+    pairs = {
+        "Steps": str(stage.steps),
+        "Sampler": _sampler(stage.scheduler),
+        "CFG scale": _number(stage.guidance_scale),
+        "Seed": str(request.seed),
+        "Size": f"{request.width}x{request.height}",
+        "Model": PurePath(stage.checkpoint).name,
+    }
+    if stage.kind is StageKind.IMAGE_TO_IMAGE:
+        pairs["Denoising strength"] = _number(stage.strength)
+    if size != (request.width, request.height):
+        pairs["Final size"] = f"{size[0]}x{size[1]}"
+    pairs["Version"] = f"underpaint {__version__}"
+    lines = [stage.prompt]
+    if stage.negative_prompt:
+        lines.append(f"{_NEGATIVE} {stage.negative_prompt}")
+    return "\n".join([*lines, ", ".join(f"{key}: {_quoted(value)}" for key, value in pairs.items())])
+
+
+def parse_parameters(text: str) -> dict[str, Any]:
+    """Values of fields of `Params` found in anybody's generation text. Raises `RequestError` when there are none."""
+    return read_generation_text(text).values
+
+
+def read_generation_text(text: str) -> GenerationText:
+    """As `parse_parameters`, and what could not be taken over. Raises `RequestError`."""
+    if len(text) > MAX_TEXT_CHARS:
+        raise _not_recognised(f"it has {len(text):,} characters, at most {MAX_TEXT_CHARS:,} are read")
+    lines = clean_text(text).strip().split("\n")
+    row, pairs = _find_values(lines)
+    prompt, negative = _split_prompts(lines[:row])
+    if not pairs and negative is None:
+        raise _not_recognised("it has neither a line of values nor a negative prompt")
+    found: list[dict[str, Any]] = [{"prompt": prompt}, {"negative_prompt": negative or ""}]
+    left_out: list[str] = []
+    for key, value in pairs.items():
+        try:
+            found.append(_read_value(key, value, pairs))
+        except (ValueError, OverflowError):
+            left_out.append(f"{key} {value[:40]!r} is not known here.")
+    return _keep_valid(found, left_out)
+
+
+def _not_recognised(detail: str) -> RequestError:
+    hint = 'Copy the whole text, with the line that begins with "Steps:".'
+    return RequestError("This is no generation text", detail, hint)
+
+
+def _keep_valid(found: list[dict[str, Any]], left_out: list[str]) -> GenerationText:
+    values: dict[str, Any] = {}
+    for part in found:
+        try:
+            validate(replace(Params(), **part), has_init_image=False)
+            values.update(part)
+        except RequestError as e:
+            left_out.append(f"{e}.")
+    return GenerationText(values, tuple(left_out))
+
+
+def _find_values(lines: list[str]) -> tuple[int, dict[str, str]]:
+    """Index and contents of the last line of values; past the end and nothing where there is none."""
+    for row in range(len(lines) - 1, -1, -1):
+        pairs = {match[1].strip(): _unquoted(match[2].strip()) for match in _PAIR.finditer(lines[row])}
+        if len(_MARKS & set(pairs)) >= 2:
+            return row, pairs
+    return len(lines), {}
+
+
+def _split_prompts(lines: list[str]) -> tuple[str, str | None]:
+    for row, line in enumerate(lines):
+        if line.lstrip().startswith(_NEGATIVE):
+            negative = [line.lstrip().removeprefix(_NEGATIVE), *lines[row + 1 :]]
+            return "\n".join(lines[:row]).strip(), "\n".join(negative).strip()
+    return "\n".join(lines).strip(), None
+
+
+def _read_value(key: str, value: str, pairs: dict[str, str]) -> dict[str, Any]:
+    """Fields of `Params`; none for a key that has no place here. Raises ValueError."""
+    if key == "Steps":
+        return {"steps": int(value)}
+    if key == "CFG scale":
+        return {"guidance_scale": float(value)}
+    if key == "Seed":
+        return {"seed": int(value)} if value != "-1" else {}
+    if key == "Denoising strength":
+        return {"strength": float(value)}
+    if key == "Size":
+        width, _, height = value.partition("x")
+        return {"width": int(width), "height": int(height)}
+    if key == "Sampler":
+        return {"scheduler": _scheduler(value, pairs.get("Schedule type", ""))}
+    return {}
+
+
+def _sampler(scheduler: str) -> str:
+    spec = SCHEDULERS.get(scheduler)
+    return spec.label if spec else scheduler
+
+
+def _scheduler(sampler: str, schedule: str) -> str:
+    """The name of our scheduler. Newer programs write "DPM++ 2M" and "Karras" apart. Raises ValueError."""
+    names = {_bare(spec.label): name for name, spec in SCHEDULERS.items()}
+    names |= {_bare(name): name for name in (*SCHEDULERS, DEFAULT_SCHEDULER)}
+    joined, plain = _bare(sampler + schedule), _bare(sampler)
+    if joined in names:
+        return names[joined]
+    if plain in names and _bare(schedule) in ("", "automatic"):
+        return names[plain]
+    raise ValueError(sampler)
+
+
+def _bare(label: str) -> str:
+    return "".join(char for char in label.lower() if char.isalnum() or char == "+")
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else repr(float(value))
+
+
+def _quoted(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False) if set(value) & set(',:"\n') else value
+
+
+def _unquoted(value: str) -> str:
+    if not value.startswith('"'):
+        return value
+    try:
+        return str(json.loads(value))
+    except ValueError:
+        return value

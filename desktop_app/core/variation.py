@@ -1,0 +1,131 @@
+"""Variation: a saved result and how it was made; and the texts that a picture carries about itself.
+
+Two PNG texts: ``underpaint`` is the whole request as JSON, with the result's facts beside it; ``parameters`` says
+the same in the form of AUTOMATIC1111's programs, as far as that form goes (see `desktop_app.core.parameters`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from desktop_app import __version__
+from desktop_app.core.engine import Result
+from desktop_app.core.errors import RequestError
+from desktop_app.core.parameters import parameters_text, parse_parameters
+from desktop_app.core.params import validate
+from desktop_app.core.request import Request, hash_pixels, request_from_json
+
+__all__ = ["Variation", "parameters_text", "parse_parameters", "read_request", "read_variation", "write_texts"]
+
+PROGRAM_KEY = "underpaint"
+PARAMETERS_KEY = "parameters"
+
+FindImage = Callable[[str], Path | None]
+"""The file that has the pixels of a hash, or None."""
+
+
+@dataclass(frozen=True)
+class Variation:
+    """A result in the gallery.
+
+    ``size`` is (width, height) in pixels, ``created`` in UTC, ``seconds`` the run's. ``parent_id`` is the variation
+    whose pixels the init image has. ``missing`` means that the file is not where the gallery left it.
+    """
+
+    id: str
+    path: Path
+    request: Request
+    created: datetime
+    size: tuple[int, int]
+    pixels_sha256: str
+    steps_run: tuple[int, ...]
+    seconds: float
+    notes: tuple[str, ...] = ()
+    environment: dict[str, Any] = field(default_factory=dict, compare=False)
+    stars: int = 0
+    parent_id: str | None = None
+    thumbnail: Path | None = None
+    trashed: bool = False
+    missing: bool = False
+
+
+def write_texts(
+    request: Request, result: Result, variation_id: str = "", created: datetime | None = None
+) -> dict[str, str]:
+    """The texts for the PNG of ``result``; ``variation_id`` is empty where there is no gallery."""
+    made = {
+        "id": variation_id,
+        "created": (created or datetime.now(UTC)).astimezone(UTC).isoformat(),
+        "width": result.image.width,
+        "height": result.image.height,
+        "pixels_sha256": hash_pixels(result.image),
+        "steps_run": list(result.steps_run),
+        "seconds": round(result.seconds, 3),
+        "notes": list(result.notes),
+        "environment": result.environment,
+    }
+    record = {**request.to_json(), "program": f"underpaint {__version__}", "variation": made}
+    return {
+        PARAMETERS_KEY: parameters_text(request, result.image.size),
+        PROGRAM_KEY: json.dumps(record, ensure_ascii=False),
+    }
+
+
+def read_request(texts: dict[str, str], find_image: FindImage | None = None) -> Request | None:
+    """The request in a picture's texts, None where there is none. Raises `RequestError` when it cannot be run."""
+    if PROGRAM_KEY not in texts:
+        return None
+    request = _request(_parse(texts[PROGRAM_KEY]), find_image)
+    validate(request.to_params(), has_init_image=request.init_image is not None)
+    return request
+
+
+def read_variation(text: str, path: Path, find_image: FindImage | None = None) -> Variation:
+    """The variation that the ``underpaint`` text of the picture at ``path`` tells of. Raises `RequestError`."""
+    data = _parse(text)
+    request = _request(data, find_image)
+    try:
+        made = data["variation"]
+        return Variation(
+            id=str(made["id"]),
+            path=path,
+            request=request,
+            created=datetime.fromisoformat(made["created"]).astimezone(UTC),
+            size=(int(made["width"]), int(made["height"])),
+            pixels_sha256=str(made["pixels_sha256"]),
+            steps_run=tuple(int(steps) for steps in made["steps_run"]),
+            seconds=float(made["seconds"]),
+            notes=tuple(str(note) for note in made["notes"]),
+            environment=dict(made["environment"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as e:
+        raise RequestError("The picture's record cannot be read", f"{type(e).__name__}: {e}", "") from e
+
+
+def _request(data: dict[str, Any], find_image: FindImage | None) -> Request:
+    known: dict[str, Path] = {}
+    init_image = data.get("init_image")
+    if find_image and isinstance(init_image, dict) and isinstance(init_image.get("sha256"), str):
+        path = find_image(init_image["sha256"])
+        if path:
+            known[init_image["sha256"]] = path
+    return request_from_json(data, known)
+
+
+def _parse(text: str) -> dict[str, Any]:
+    try:
+        data = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as e:
+        raise RequestError("The request cannot be read", str(e), "The picture's text is damaged.") from e
+    if not isinstance(data, dict):
+        raise RequestError("The request cannot be read", "it is not an object", "The picture's text is damaged.")
+    return data
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number")

@@ -1,0 +1,76 @@
+"""SessionStore: what was open, as small JSON files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from desktop_app.core.errors import StoreError
+from desktop_app.store.files import make_folder, store_error, sweep_temporary, write_atomic
+from desktop_app.store.paths import Paths
+
+logger = logging.getLogger(__name__)
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,40}")
+
+
+class SessionStore:
+    """One JSON file a name in the session folder. Any thread; two writes of one name must not overlap."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._folder = paths.session
+        self.moved_aside: list[Path] = []
+        """Damaged files that `load` has met since the program started, under their new names."""
+        sweep_temporary(self._folder)
+
+    def save(self, name: str, data: dict[str, Any]) -> None:
+        """Put ``data`` on disk, replacing what was there. Raises `StoreError`; then the old file is untouched."""
+        path = self._path(name)
+        try:
+            text = json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False)
+            content = text.encode()
+        except (TypeError, ValueError) as e:
+            raise StoreError("The session cannot be written", f"{name}: {e}", "Please report this.") from e
+        make_folder(self._folder)
+        write_atomic(path, content)
+
+    def load(self, name: str) -> dict[str, Any] | None:
+        """What `save` wrote, or None. A damaged file is moved aside, kept, and counts as none.
+
+        Raises `StoreError` when the file is there but the disk refuses to read it.
+        """
+        path = self._path(name)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as e:
+            raise store_error("The session cannot be read", path, e) from e
+        try:
+            data = json.loads(content)
+        except (ValueError, RecursionError):
+            data = None
+        if isinstance(data, dict):
+            return data
+        self._move_aside(path)
+        return None
+
+    def _path(self, name: str) -> Path:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not the name of a part of the session")
+        return self._folder / f"{name}.json"
+
+    def _move_aside(self, path: Path) -> None:
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+        aside = path.with_name(f"{path.stem}.damaged-{stamp}.json")
+        try:
+            os.rename(path, aside)
+        except OSError as e:
+            raise store_error("A damaged file cannot be moved aside", path, e) from e
+        self.moved_aside.append(aside)
+        logger.info("%s is damaged and was kept as %s", path.name, aside.name)

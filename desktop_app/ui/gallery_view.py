@@ -1,0 +1,190 @@
+"""GalleryPanel: every variation ever made, searchable; drag one out, go on from it, restore how it was made."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QModelIndex, QPoint, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QListView, QMenu, QVBoxLayout, QWidget
+
+from desktop_app.core.variation import Variation
+from desktop_app.studio.gallery_model import GalleryModel
+from desktop_app.ui.empty import EmptyState
+from desktop_app.ui.field import set_role
+from desktop_app.ui.icons import Icons
+from desktop_app.ui.theme import GRID
+from desktop_app.ui.thumbnail_delegate import CellFacts, Index, ThumbnailDelegate
+
+SEARCH_DELAY_MS = 200
+CELL = 112
+"""Least side of a cell; cells grow to fill the width."""
+
+MAX_STARS = 5
+
+
+class GalleryList(QListView):
+    """The pictures, in as many columns as fit."""
+
+    trash_requested = Signal()
+    stars_requested = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("galleryView")
+        self.setAccessibleName(self.tr("Gallery"))
+        self.setViewMode(QListView.ViewMode.IconMode)
+        self.setUniformItemSizes(True)
+        self.setLayoutMode(QListView.LayoutMode.Batched)
+        self.setResizeMode(QListView.ResizeMode.Adjust)
+        self.setMovement(QListView.Movement.Static)
+        self.setSelectionMode(QListView.SelectionMode.ExtendedSelection)
+        self.setDragEnabled(True)
+        self.setDragDropMode(QListView.DragDropMode.DragOnly)
+        self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.setMouseTracking(True)
+        self.thumbnails = ThumbnailDelegate(_facts, CELL, self)
+        self.setItemDelegate(self.thumbnails)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Other width, other columns."""
+        width = self.viewport().width() - 1
+        side = width // max(width // CELL, 1)
+        if side != self.thumbnails.side:
+            self.thumbnails.side = side
+            self.setGridSize(QSize(side, side))
+        super().resizeEvent(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Delete trashes, digits give stars, the rest moves about."""
+        if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+            self.trash_requested.emit()
+        elif event.text().isdigit() and int(event.text()) <= MAX_STARS:
+            self.stars_requested.emit(int(event.text()))
+        else:
+            super().keyPressEvent(event)
+
+
+def _facts(index: Index) -> CellFacts:
+    variation = index.data(GalleryModel.VariationRole)
+    return CellFacts(variation.stars, is_missing=variation.missing) if variation else CellFacts()
+
+
+class GalleryPanel(QWidget):
+    """Search field and pictures. Says what the user wants with a variation; does nothing to it itself."""
+
+    shown = Signal(object)
+    """The `Variation` the user picked to look at."""
+    use_requested = Signal(object)
+    restore_requested = Signal(object)
+    reveal_requested = Signal(object)
+    copy_requested = Signal(object)
+    export_requested = Signal(object)
+
+    def __init__(self, model: GalleryModel, icons: Icons) -> None:
+        super().__init__()
+        self._model = model
+        self._icons = icons
+        self.search = QLineEdit()
+        self.search.setObjectName("gallerySearch")
+        self.search.setPlaceholderText(self.tr("Search prompts"))
+        self.search.setAccessibleName(self.tr("Search the gallery"))
+        self.search.setToolTip(self.tr("Find pictures by words of their prompt (Ctrl+F)"))
+        self.search.setClearButtonEnabled(True)
+        self.search.addAction(icons.get("search"), QLineEdit.ActionPosition.LeadingPosition)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(SEARCH_DELAY_MS)
+        self._timer.timeout.connect(self._on_search_due)
+        self.search.textChanged.connect(self._timer.start)
+        self._count = QLabel()
+        set_role(self._count, "caption")
+        self.view = GalleryList()
+        self.view.setModel(model)
+        self.empty = EmptyState(self.view, model, self._empty_sentence)
+        self._lay_out()
+        self._connect()
+
+    def selected(self) -> list[Variation]:
+        """The variations that are selected."""
+        rows = sorted(self.view.selectionModel().selectedIndexes(), key=lambda index: index.row())
+        return [variation for index in rows if (variation := index.data(GalleryModel.VariationRole))]
+
+    def trash_selected(self) -> None:
+        """Move the selected variations to the trash; undo brings them back."""
+        if chosen := self.selected():
+            self._model.trash([variation.id for variation in chosen])
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout()
+        row.setContentsMargins(GRID, 0, GRID, 0)
+        row.addWidget(self.search, 1)
+        row.addWidget(self._count)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 4, 0, 0)
+        layout.setSpacing(GRID)
+        layout.addLayout(row)
+        layout.addWidget(self.empty, 1)
+
+    def _connect(self) -> None:
+        self.view.customContextMenuRequested.connect(self._on_menu_requested)
+        self.view.activated.connect(self._on_activated)
+        self.view.clicked.connect(self._on_activated)
+        self.view.trash_requested.connect(self.trash_selected)
+        self.view.stars_requested.connect(self._set_stars)
+        for signal in (self._model.rowsInserted, self._model.rowsRemoved, self._model.modelReset):
+            signal.connect(self._on_rows_changed)
+        self._on_rows_changed()
+
+    def _empty_sentence(self) -> str:
+        if text := self.search.text().strip():
+            return self.tr("No picture's prompt has “%1”.").replace("%1", text)
+        return self.tr("Nothing here yet.\nEvery picture you make is kept here by itself.")
+
+    def _on_search_due(self) -> None:
+        self._model.set_search(self.search.text().strip())
+        self.empty.refresh()
+
+    def _on_rows_changed(self) -> None:
+        count = self._model.rowCount()
+        self._count.setText(self.tr("%n picture(s)", "", count) if count else "")
+
+    def _on_activated(self, index: QModelIndex) -> None:
+        if variation := index.data(GalleryModel.VariationRole):
+            self.shown.emit(variation)
+
+    def _set_stars(self, stars: int) -> None:
+        for variation in self.selected():
+            self._model.set_stars(variation.id, stars)
+
+    def _on_menu_requested(self, position: QPoint) -> None:
+        chosen = self.selected()
+        if not self.view.indexAt(position).isValid() or not chosen:
+            return
+        menu = self.make_menu(chosen[0])
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(self.view.viewport().mapToGlobal(position))
+
+    def make_menu(self, variation: Variation) -> QMenu:
+        """What can be done with ``variation``."""
+        menu = QMenu(self)
+        for icon, text, signal in (
+            ("init", self.tr("Use as init image"), self.use_requested),
+            ("restore", self.tr("Restore settings…"), self.restore_requested),
+            ("copy", self.tr("Copy"), self.copy_requested),
+            ("save", self.tr("Export…"), self.export_requested),
+            ("folder", self.tr("Show in folder"), self.reveal_requested),
+        ):
+            action = menu.addAction(self._icons.get(icon), text)
+            action.triggered.connect(lambda _checked=False, wanted=signal: wanted.emit(variation))
+        stars = menu.addMenu(self._icons.get("star"), self.tr("Stars"))
+        for number in range(MAX_STARS + 1):
+            action = stars.addAction("★" * number if number else self.tr("None"))
+            action.setShortcut(str(number))
+            action.triggered.connect(lambda _checked=False, wanted=number: self._set_stars(wanted))
+        menu.addSeparator()
+        trash = menu.addAction(self._icons.get("trash"), self.tr("Move to trash"))
+        trash.setShortcut(Qt.Key.Key_Delete)
+        trash.triggered.connect(self.trash_selected)
+        return menu

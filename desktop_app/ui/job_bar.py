@@ -1,0 +1,101 @@
+"""JobBar: what runs now, how far it is, and how to stop it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QProgressBar, QSizePolicy, QToolButton
+
+from desktop_app.core.engine import EngineStatus
+from desktop_app.studio.jobs import Job, JobQueue
+from desktop_app.ui.field import set_role
+from desktop_app.ui.icons import Icons
+from desktop_app.ui.job_texts import progress_text, share_done
+from desktop_app.ui.texts import file_size
+from desktop_app.ui.theme import GRID
+
+FULL = 1000
+"""The progress bar counts in thousandths."""
+
+
+class JobBar(QFrame):
+    """Renders the queue's running job."""
+
+    queue_toggled = Signal(bool)
+
+    def __init__(self, jobs: JobQueue, actions: dict[str, QAction], icons: Icons) -> None:
+        super().__init__()
+        self.setObjectName("jobBar")
+        self._jobs = jobs
+        self._text = QLabel()
+        self._text.setObjectName("phaseLabel")
+        self._text.setMinimumWidth(280)
+        self.progress = QProgressBar()
+        self.progress.setObjectName("progressBar")
+        self.progress.setRange(0, FULL)
+        self.progress.setTextVisible(False)
+        self.progress.setFixedHeight(GRID)
+        self.progress.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.progress.setAccessibleName(self.tr("Progress of the running picture"))
+        self.progress.setToolTip(self.progress.accessibleName())
+        self.stop = self._make_stop(actions, icons)
+        self.queue = QToolButton()
+        self.queue.setObjectName("queueButton")
+        self.queue.setCheckable(True)
+        self.queue.setIcon(icons.get("queue"))
+        self.queue.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.queue.setToolTip(self.tr("Show or hide the queue"))
+        self.queue.clicked.connect(self.queue_toggled)
+        self._engine = QLabel()
+        self._engine.setObjectName("engineLabel")
+        set_role(self._engine, "caption")
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(GRID + 4, GRID // 2, GRID + 4, GRID // 2)
+        layout.setSpacing(GRID + 4)
+        for widget in (self._text, self.progress, self.stop, self.queue, self._engine):
+            layout.addWidget(widget)
+        jobs.progressed.connect(self._on_job_progressed)
+        jobs.state_changed.connect(self.refresh)
+        self.refresh()
+
+    def show_engine(self, status: EngineStatus) -> None:
+        """Show the device that paints."""
+        text = status.device or self.tr("engine idle")
+        if status.memory_total:
+            text += f" {file_size(status.memory_used)} / {file_size(status.memory_total)}"
+        self._engine.setText(text)
+        self._engine.setToolTip(status.device_name or self.tr("The device that paints"))
+
+    def refresh(self) -> None:
+        """Show the queue as it is now."""
+        job = self._jobs.current
+        waiting = self._jobs.waiting
+        self.stop.setEnabled(job is not None)
+        self.queue.setText(self.tr("Queue %1").replace("%1", str(waiting)) if waiting else self.tr("Queue"))
+        if job is not None:
+            self._on_job_progressed(job)
+            return
+        self.progress.setValue(0)
+        if waiting and self._jobs.paused:
+            self._text.setText(self.tr("Paused: %n job(s) wait", "", waiting))
+        else:
+            self._text.setText(self.tr("Ready"))
+
+    def _make_stop(self, actions: dict[str, QAction], icons: Icons) -> QToolButton:
+        button = QToolButton()
+        button.setObjectName("stopButton")
+        button.setText(self.tr("Stop"))
+        button.setIcon(icons.get("stop"))
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
+        button.setToolTip(actions["stop"].toolTip())
+        button.setAccessibleName(self.tr("Stop now"))
+        button.clicked.connect(actions["stop"].trigger)
+        menu = QMenu(button)
+        menu.addActions([actions["stop"], actions["stop_after"]])
+        button.setMenu(menu)
+        return button
+
+    def _on_job_progressed(self, job: Job) -> None:
+        self._text.setText(progress_text(job))
+        self.progress.setValue(round(FULL * share_done(job.progress)))

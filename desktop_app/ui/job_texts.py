@@ -1,0 +1,78 @@
+"""What is said of a job: its phase, its pace, how far it is."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QCoreApplication
+
+from desktop_app.core.engine import Phase, Progress
+from desktop_app.studio.jobs import Job, JobState
+from desktop_app.ui.texts import QT_TRANSLATE_NOOP
+
+PHASES: dict[Phase, tuple[str, float, float]] = {
+    Phase.STARTING: (QT_TRANSLATE_NOOP("Jobs", "Starting"), 0.0, 0.02),
+    Phase.DOWNLOADING: (QT_TRANSLATE_NOOP("Jobs", "Downloading"), 0.02, 0.05),
+    Phase.LOADING: (QT_TRANSLATE_NOOP("Jobs", "Loading the checkpoint"), 0.05, 0.10),
+    Phase.ENCODING: (QT_TRANSLATE_NOOP("Jobs", "Encoding"), 0.10, 0.12),
+    Phase.DENOISING: (QT_TRANSLATE_NOOP("Jobs", "Denoising"), 0.12, 0.94),
+    Phase.DECODING: (QT_TRANSLATE_NOOP("Jobs", "Decoding"), 0.94, 0.98),
+    Phase.SAVING: (QT_TRANSLATE_NOOP("Jobs", "Saving"), 0.98, 1.0),
+}
+"""Name of each phase, and its share of the progress bar: where it begins and ends."""
+
+STATES: dict[JobState, str] = {
+    JobState.QUEUED: QT_TRANSLATE_NOOP("Jobs", "Waiting"),
+    JobState.RUNNING: QT_TRANSLATE_NOOP("Jobs", "Running"),
+    JobState.DONE: QT_TRANSLATE_NOOP("Jobs", "Done"),
+    JobState.FAILED: QT_TRANSLATE_NOOP("Jobs", "Failed"),
+    JobState.CANCELLED: QT_TRANSLATE_NOOP("Jobs", "Stopped"),
+}
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("Jobs", text)
+
+
+def share_done(progress: Progress | None) -> float:
+    """How much of a run is done, 0-1."""
+    if progress is None:
+        return 0.0
+    _name, begin, end = PHASES[progress.phase]
+    within = progress.step / progress.total if progress.total else 0.0
+    return (progress.stage + begin + (end - begin) * within) / max(progress.stages, 1)
+
+
+def clock(seconds: float) -> str:
+    """``seconds`` as 0:07 or 1:02:03."""
+    minutes, rest = divmod(max(round(seconds), 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def progress_text(job: Job) -> str:
+    """Such as "Denoising 12/24 · 3.1 steps/s · 0:07 left"."""
+    progress = job.progress
+    if progress is None:
+        return _tr(PHASES[Phase.STARTING][0]) + "…"
+    name = _tr(PHASES[progress.phase][0])
+    parts = [f"{name} {progress.step}/{progress.total}" if progress.total else f"{name}…"]
+    if progress.phase is Phase.DENOISING and job.rate:
+        pace = _tr("%1 steps/s") if job.rate >= 1 else _tr("%1 s/step")
+        parts.append(pace.replace("%1", f"{job.rate if job.rate >= 1 else 1 / job.rate:.1f}"))
+    if job.seconds_left is not None:
+        parts.append(_tr("%1 left").replace("%1", clock(job.seconds_left)))
+    return " · ".join(parts)
+
+
+def state_text(job: Job) -> str:
+    """One line on where ``job`` stands."""
+    if job.state is JobState.RUNNING:
+        return progress_text(job)
+    if job.state is JobState.FAILED and job.error is not None:
+        return f"{_tr(STATES[job.state])}: {job.error.title}"
+    return _tr(STATES[job.state])
+
+
+def request_text(job: Job) -> str:
+    """What the job makes, in one line."""
+    stage = job.request.stages[0]
+    return stage.prompt.replace("\n", " ") or _tr("(no prompt)")

@@ -1,0 +1,39 @@
+"""Parts: what app.py hands the window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from desktop_app.core.checkpoint import CheckpointInfo
+from desktop_app.studio.document import Document
+from desktop_app.studio.gallery_model import GalleryModel
+from desktop_app.studio.jobs import JobQueue
+from desktop_app.studio.settings import Settings
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Folders that the user may want to look into, and the program's own data."""
+
+    data: Path
+    checkpoints: Path
+    logs: Path
+    resources: Path
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The studio's objects, built by `desktop_app.app`. ``list_checkpoints`` reads the disk: call it on the pool.
+
+    ``close`` ends everything in order, and is called once, when the window has closed.
+    """
+
+    document: Document
+    jobs: JobQueue
+    gallery: GalleryModel
+    settings: Settings
+    folders: Folders
+    list_checkpoints: Callable[[], Sequence[CheckpointInfo]]
+    close: Callable[[], None]
