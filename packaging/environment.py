@@ -6,11 +6,13 @@ A stamp file is written last. While it fits, nothing is looked at and pip is not
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import venv
 from pathlib import Path
 
@@ -34,7 +36,7 @@ def provide(folder: Path, project: Path, extra: str = "") -> Path:
     if python.exists() and stamp.is_file() and stamp.read_text() == wanted:
         return python
     if is_sound(folder):
-        mend(python)
+        mend(folder)
     else:
         make(folder)
     fill(python, project, extra)
@@ -84,23 +86,21 @@ def make(folder: Path) -> None:
         raise Problem(f"The virtual environment cannot be made: {e}\nChoose another place with --venv DIR.") from e
 
 
-FIND_DAMAGED = """
-import importlib.metadata
-for package in importlib.metadata.distributions():
-    sizes = {file.locate(): file.size for file in package.files or [] if file.size is not None}
-    whole = package.files and all(path.is_file() and path.stat().st_size == size for path, size in sizes.items())
-    if not whole and package.name and not package.name.startswith("~"):
-        print(f"{package.name}=={package.version}")
-"""
-"""Run inside an environment: names what was cut off while it was being written."""
+def mend(folder: Path) -> None:
+    """Forget what an interrupted set-up left half written, so that pip, which takes it for complete, writes it anew."""
+    packages = Path(sysconfig.get_path("purelib", "venv", {"base": str(folder), "platbase": str(folder)}))
+    for record in packages.glob("*.dist-info"):
+        if not is_whole(importlib.metadata.Distribution.at(record)):
+            say(f"Mending {record.stem}")
+            shutil.rmtree(record)
 
 
-def mend(python: Path) -> None:
-    """Install again what an interrupted set-up left half written, which pip itself takes for complete."""
-    found = subprocess.run([python, "-c", FIND_DAMAGED], capture_output=True, text=True).stdout.split()
-    if found:
-        say(f"Mending: {', '.join(found)}")
-        pip(python, "--force-reinstall", "--no-deps", *found)
+def is_whole(package: importlib.metadata.Distribution) -> bool:
+    """Whether every file that the package's record lists has its size. Byte code is left out: Python rewrites it."""
+    sizes = {
+        file.locate(): file.size for file in package.files or [] if file.size is not None and file.suffix != ".pyc"
+    }
+    return bool(sizes) and all(Path(path).is_file() and Path(path).stat().st_size == sizes[path] for path in sizes)
 
 
 def stamps(folder: Path) -> set[str]:

@@ -91,7 +91,7 @@ def _read_named_recipe(name: str) -> Recipe:
 
 def _start_from_picture(source: Path, own_image: ImageRef | None, paths: Paths) -> Start:
     """The request held in the picture ``source``; ``own_image`` takes the place of its init image."""
-    folders = (paths.inits, source.parent / "inits", source.parent)
+    folders = (paths.inits, source.parent.parent / "inits", source.parent)  # the gallery's, and that of a copied one
     request = read_request(read_texts(source), lambda sha256: _find_image(sha256, folders))
     if request is None:
         hint = "Choose a PNG that Underpaint has written, or give --prompt."

@@ -30,6 +30,7 @@ class Autosave(QObject):
         self._name = name
         self._snapshot = snapshot
         self._has_failed = False
+        self._is_unwritten = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(DELAY_MS)
@@ -40,16 +41,17 @@ class Autosave(QObject):
 
     def touch(self) -> None:
         """Something changed: write it soon. The first change starts the clock, later ones do not put it off."""
+        self._is_unwritten = True
         if not self._timer.isActive():
             self._timer.start()
 
     def flush(self) -> None:
         """Write now what has changed, and return when it is on disk. Raises `StoreError`."""
         self._runner.wait()
-        if self._timer.isActive() or self._has_failed:
+        if self._is_unwritten:
             self._timer.stop()
             self._store.save(self._name, self._snapshot()())
-            self._has_failed = False
+            self._is_unwritten = False
 
     def _write(self) -> None:
         make = self._snapshot()
@@ -57,6 +59,7 @@ class Autosave(QObject):
 
     def _on_written(self, _name: str, _nothing: object) -> None:
         self._has_failed = False
+        self._is_unwritten = self._timer.isActive()
 
     def _on_failed(self, _name: str, error: StudioError) -> None:
         if not self._has_failed:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-
-from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QIcon, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QDockWidget, QFrame, QMainWindow, QMenu, QScrollArea, QVBoxLayout, QWidget
 
-from desktop_app.core.errors import StudioError
+from desktop_app.core.errors import RequestError, StudioError
 from desktop_app.ui.actions import ACTIONS, MENUS, make_actions, translate
 from desktop_app.ui.banner import MessageBanner
 from desktop_app.ui.canvas import Canvas
@@ -26,6 +24,9 @@ from desktop_app.ui.theme import GRID, Theme
 from desktop_app.ui.variation_strip import VariationStrip
 
 LAYOUT_VERSION = 1
+PARAMS_WIDTH = 320
+GALLERY_WIDTH = 260
+FIRST_PAINT_MS = 50
 TRIVIAL_SECONDS = 10
 """A running job that needs no longer is stopped without asking: it stays in the queue."""
 
@@ -41,7 +42,6 @@ class MainWindow(QMainWindow):
         self.setObjectName("mainWindow")
         self.setWindowTitle(self.tr("Underpaint"))
         self.setWindowIcon(QIcon(str(parts.folders.resources / "icons" / "underpaint.svg")))
-        self.setDockOptions(QMainWindow.DockOption.AllowTabbedDocks | QMainWindow.DockOption.AnimatedDocks)
         self.resize(1280, 800)
         self.parts = parts
         self.document = parts.document
@@ -50,16 +50,16 @@ class MainWindow(QMainWindow):
         self.theme = theme
         self.icons = Icons(parts.folders.resources / "icons")
         self._is_closed = False
+        self._is_forced = False
         self._is_shown = False
-        self._make_parts()
+        self._make_center()
         self._make_docks()
         self._make_menus()
         self.commands = Commands(self)
         self._default_layout = self.saveState(LAYOUT_VERSION)
         self._restore_layout()
 
-    # The parts of the window -----------------------------------------------------------------------------------
-    def _make_parts(self) -> None:
+    def _make_center(self) -> None:
         self.canvas = Canvas(self.parts.folders.resources / "samples")
         self.actions_by_id = make_actions(self, self.canvas, self.icons)
         self.presenter = CanvasPresenter(self.canvas, self.document, self.jobs, self)
@@ -76,3 +76,142 @@ class MainWindow(QMainWindow):
         layout.addWidget(self.strip)
         layout.addWidget(self.job_bar)
         self.setCentralWidget(center)
+
+    def _make_docks(self) -> None:
+        self.prompt_panel = PromptPanel(self.document)
+        self.params_panel = ParamsPanel(self.document, self.settings, self.icons)
+        self.generate_panel = GeneratePanel(self.document)
+        self.gallery_panel = GalleryPanel(self.parts.gallery, self.icons)
+        self.queue_panel = QueuePanel(self.jobs, self.actions_by_id, self.icons)
+        areas = Qt.DockWidgetArea
+        left, right = areas.LeftDockWidgetArea, areas.RightDockWidgetArea
+        self.params_dock = self._add_dock("paramsDock", self.tr("Prompt and values"), self._make_params_page(), left)
+        self.gallery_dock = self._add_dock("galleryDock", self.tr("Gallery"), self.gallery_panel, right)
+        self.queue_dock = self._add_dock("queueDock", self.tr("Queue"), self.queue_panel, right)
+        self.queue_dock.hide()
+        self.queue_dock.visibilityChanged.connect(self.job_bar.queue.setChecked)
+        self.job_bar.queue_toggled.connect(self.queue_dock.setVisible)
+        docks = [self.params_dock, self.gallery_dock]
+        self.resizeDocks(docks, [PARAMS_WIDTH, GALLERY_WIDTH], Qt.Orientation.Horizontal)
+
+    def _make_params_page(self) -> QWidget:
+        """The controls in a column that scrolls, and the Generate button that never scrolls away."""
+        column = QWidget()
+        layout = QVBoxLayout(column)
+        layout.setContentsMargins(GRID + 4, GRID, GRID + 4, GRID)
+        layout.setSpacing(GRID + 4)
+        layout.addWidget(self.prompt_panel)
+        layout.addWidget(self.params_panel)
+        layout.addStretch()
+        area = QScrollArea()
+        area.setObjectName("paramsScroll")
+        area.setWidget(column)
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        page = QWidget()
+        page.setMinimumWidth(PARAMS_WIDTH - 40)
+        whole = QVBoxLayout(page)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        whole.addWidget(area, 1)
+        whole.addWidget(self.generate_panel)
+        return page
+
+    def _add_dock(self, name: str, title: str, page: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
+        dock = QDockWidget(title, self)
+        dock.setObjectName(name)
+        dock.setWidget(page)
+        self.addDockWidget(area, dock)
+        return dock
+
+    def _make_menus(self) -> None:
+        menus = {menu: self.menuBar().addMenu(translate(text)) for menu, text in MENUS}
+        menus["theme"] = QMenu(self.tr("&Theme"), self)
+        self.menus = menus
+        for spec in ACTIONS:
+            menus[spec.menu].addAction(self.actions_by_id[spec.id])
+        for dock in self.docks():
+            menus["view"].addAction(dock.toggleViewAction())
+        menus["view"].addSeparator()
+        menus["view"].addMenu(menus["theme"])
+
+    def docks(self) -> tuple[QDockWidget, ...]:
+        """All docks, left to right."""
+        return (self.params_dock, self.gallery_dock, self.queue_dock)
+
+    def show_details(self, error: StudioError) -> None:
+        """Show ``error`` in full."""
+        dialog = DetailsDialog(error, self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def show_error(self, error: StudioError) -> None:
+        """Tell the user beside the control at fault, or in the banner where there is none."""
+        is_beside = isinstance(error, RequestError) and self.params_panel.show_error(error)
+        if not is_beside:
+            self.banner.show_error(error)
+
+    def close_now(self) -> None:
+        """Close without asking: the session ends, or the program was told to."""
+        self._is_forced = True
+        self.close()
+
+    def reset_layout(self) -> None:
+        """Put the docks where they were at the very first start."""
+        self.restoreState(self._default_layout, LAYOUT_VERSION)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Say once that the window stands."""
+        super().showEvent(event)
+        if not self._is_shown:
+            self._is_shown = True
+            QTimer.singleShot(FIRST_PAINT_MS, self.first_painted.emit)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Keep the layout and end everything, unless the user would rather wait for the running picture."""
+        if self._is_closed:
+            return
+        if not self._may_close():
+            event.ignore()
+            return
+        self._is_closed = True
+        self._keep_layout()
+        self.presenter.close()
+        self.commands.close()
+        self.parts.close()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Space shows the init image while it is held (unless the control with the keyboard needs it)."""
+        if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
+            self.canvas.hold_init(True)
+        else:
+            super().keyPressEvent(event)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        """The result is back."""
+        if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
+            self.canvas.hold_init(False)
+        else:
+            super().keyReleaseEvent(event)
+
+    def _may_close(self) -> bool:
+        job = self.jobs.current
+        if job is None or self._is_forced:
+            return True
+        is_trivial = job.seconds_left is not None and job.seconds_left < TRIVIAL_SECONDS
+        return is_trivial or ask_quit(self, self.jobs.waiting)
+
+    def _keep_layout(self) -> None:
+        if self.actions_by_id["hide_panels"].isChecked():
+            self.actions_by_id["hide_panels"].trigger()
+        parts = (self.saveGeometry(), self.saveState(LAYOUT_VERSION))
+        self.settings.set("layout", " ".join(bytes(part.toBase64().data()).decode() for part in parts))
+
+    def _restore_layout(self) -> None:
+        parts = self.settings.get("layout").split(" ")
+        if len(parts) == 2:
+            geometry, state = (QByteArray.fromBase64(part.encode()) for part in parts)
+            self.restoreGeometry(geometry)
+            self.restoreState(state, LAYOUT_VERSION)

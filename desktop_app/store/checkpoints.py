@@ -1,0 +1,313 @@
+"""CheckpointStore: finds checkpoints on disk, checks them before anything is loaded, and describes them.
+
+Only folders in diffusers layout, with safetensors and known classes of diffusers and transformers: no code of a
+checkpoint is ever run.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from desktop_app.core.checkpoint import STARTER, CheckpointInfo
+from desktop_app.core.errors import CheckpointError, StoreError
+from desktop_app.store.paths import Paths, resources_dir
+from desktop_app.store.safetensors_header import read_header
+
+STARTER_LABEL = "Starter (offline, small pictures)"
+INDEX_NAME = "model_index.json"
+MAX_JSON_BYTES = 16 * 1024 * 1024
+
+FAMILIES = {
+    "StableDiffusionPipeline": "Stable Diffusion",
+    "StableDiffusionImg2ImgPipeline": "Stable Diffusion",
+}
+"""Class of the pipeline in model_index.json, and what people call it."""
+
+_CLIP_VISION = {"transformers.CLIPImageProcessor", "transformers.CLIPFeatureExtractor"}
+COMPONENTS: dict[str, set[str]] = {
+    "unet": {"diffusers.UNet2DConditionModel"},
+    "vae": {"diffusers.AutoencoderKL", "diffusers.AutoencoderTiny"},
+    "text_encoder": {"transformers.CLIPTextModel"},
+    "tokenizer": {"transformers.CLIPTokenizer", "transformers.CLIPTokenizerFast"},
+    "feature_extractor": _CLIP_VISION,
+    "safety_checker": {"stable_diffusion.StableDiffusionSafetyChecker"},
+    "image_encoder": {"transformers.CLIPVisionModelWithProjection"},
+}
+"""Parts of a pipeline, and the classes that each may have. A scheduler may be any of diffusers'."""
+
+WEIGHTED = ("unet", "vae", "text_encoder")
+"""Parts that must be there, with weights. A safety checker and an image encoder are not loaded, so not asked for."""
+
+_WEIGHT_NAMES = ("diffusion_pytorch_model", "model")
+_UNSAFE = {".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle"}
+_HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
+_SCHEDULER = re.compile(r"[A-Za-z0-9]+Scheduler")
+
+
+class CheckpointStore:
+    """Reads folders; keeps nothing, so it can be used from any thread."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._folder = paths.checkpoints
+
+    def resolve(self, ref: str) -> Path:
+        """The folder of the checkpoint ``ref``, checked file by file. Raises `CheckpointError`."""
+        folder = self._find(ref)
+        index = _read_index(folder)
+        for part in WEIGHTED:
+            _check_weights(folder, part)
+        for part in ("scheduler", *WEIGHTED):
+            _read_config(folder, part)
+        if _tokenizer(folder) is None:
+            raise _damaged(folder / "tokenizer", "it has neither tokenizer.json nor vocab.json and merges.txt")
+        assert index["_class_name"] in FAMILIES
+        return folder
+
+    def describe(self, ref: str) -> CheckpointInfo:
+        """What is known of ``ref`` from its JSON files. Raises `CheckpointError`."""
+        folder = self._find(ref)
+        index = _read_index(folder)
+        unet, vae, text = (_read_config(folder, part) for part in WEIGHTED)
+        multiple = _vae_factor(folder, vae)
+        return CheckpointInfo(
+            ref=ref,
+            label=STARTER_LABEL if ref == STARTER else folder.name,
+            path=folder,
+            family=FAMILIES[index["_class_name"]],
+            native_size=_number(folder, "unet", unet, "sample_size") * multiple,
+            multiple=multiple,
+            max_tokens=_max_tokens(folder, text),
+            tokenizer=_tokenizer(folder),
+            size_bytes=sum(file.stat().st_size for part in WEIGHTED for file in _weight_files(folder, part)),
+        )
+
+    def list(self) -> list[CheckpointInfo]:
+        """The starter, then the folders in diffusers layout in the checkpoints folder that can be described."""
+        infos = [self.describe(STARTER)]
+        for folder in self._own_folders():
+            try:
+                infos.append(self.describe(str(folder)))
+            except CheckpointError:
+                continue  # chosen by its folder, it says what is wrong
+        return infos
+
+    def _own_folders(self) -> Iterator[Path]:
+        if self._folder.is_dir():
+            yield from sorted(index.parent for index in self._folder.glob(f"*/{INDEX_NAME}"))
+
+    def _find(self, ref: str) -> Path:
+        if ref == STARTER:
+            return _starter()
+        try:
+            path = Path(ref).expanduser()
+            own = self._folder / ref
+            for folder in (path, own) if not path.is_absolute() else (path,):
+                if ref and folder.is_dir() and "\0" not in ref:
+                    return folder.resolve()
+            is_file = path.is_file()
+        except (OSError, ValueError, RuntimeError) as e:
+            raise CheckpointError("The checkpoint cannot be found", f"{ref[:200]!r}: {e}", _WHAT_IS_POSSIBLE) from e
+        raise _not_a_folder(ref, path, is_file=is_file)
+
+
+_WHAT_IS_POSSIBLE = f'Choose "{STARTER}", or a folder in diffusers layout (it contains {INDEX_NAME}, and a folder for each of its parts).'
+
+
+def _starter() -> Path:
+    try:
+        folder = resources_dir() / STARTER
+    except StoreError as e:
+        raise CheckpointError("The starter checkpoint is missing", e.detail, e.hint) from e
+    if not folder.is_dir():
+        raise CheckpointError("The starter checkpoint is missing", str(folder), "Install Underpaint again.")
+    return folder
+
+
+def _not_a_folder(ref: str, path: Path, *, is_file: bool) -> CheckpointError:
+    if path.suffix.lower() in _UNSAFE:
+        return _unsafe(path.name)
+    if is_file or path.suffix.lower() == ".safetensors":
+        return CheckpointError("Single-file checkpoints cannot be opened by this version", ref, _WHAT_IS_POSSIBLE)
+    if _HUB_ID.fullmatch(ref):
+        detail = f"{ref} is no folder here, and looks like a name on the Hugging Face hub"
+        hint = f"Download it with another program first. {_WHAT_IS_POSSIBLE}"
+        return CheckpointError("Downloading is not possible in this version", detail, hint)
+    return CheckpointError("The checkpoint cannot be found", repr(ref[:200]), _WHAT_IS_POSSIBLE)
+
+
+def _unsafe(what: str) -> CheckpointError:
+    return CheckpointError(
+        "The checkpoint has an unsafe format",
+        f"{what} can run any program when it is opened",
+        "Look for the same checkpoint as .safetensors, in diffusers layout.",
+    )
+
+
+def _damaged(path: Path, reason: str) -> CheckpointError:
+    return CheckpointError(
+        "The checkpoint is damaged", f"{path.parent.name}/{path.name}: {reason}", "Fetch this file again."
+    )
+
+
+# JSON files --------------------------------------------------------------------------------------
+
+
+def _read_index(folder: Path) -> dict[str, Any]:
+    path = folder / INDEX_NAME
+    if not path.is_file():
+        raise _no_index(folder)
+    index = _read_json(folder, path)
+    name = index.get("_class_name")
+    if not isinstance(name, str) or name not in FAMILIES:
+        known = ", ".join(sorted(set(FAMILIES.values())))
+        detail = f"{folder.name} is for {str(name)[:80]}"
+        raise CheckpointError("This family of checkpoints is not supported", detail, f"Supported is: {known}.")
+    for part, entry in index.items():
+        if not part.startswith("_") and isinstance(entry, list):
+            _check_class(path, part, entry)
+    missing = [part for part in ("scheduler", "tokenizer", *WEIGHTED) if not isinstance(index.get(part), list)]
+    if missing:
+        raise _damaged(path, f"it does not name {', '.join(missing)}")
+    return index
+
+
+def _no_index(folder: Path) -> CheckpointError:
+    files = [path for path in folder.iterdir() if path.is_file()]
+    if any(path.suffix.lower() in _UNSAFE for path in files):
+        return _unsafe(folder.name)
+    return CheckpointError("The folder is no checkpoint", f"{folder} has no {INDEX_NAME}", _WHAT_IS_POSSIBLE)
+
+
+def _check_class(path: Path, part: str, entry: list[Any]) -> None:
+    """Only classes from the table: a class is imported by name later, so a stranger's name is never passed on."""
+    if entry == [None, None] and part not in ("scheduler", "tokenizer", *WEIGHTED):
+        return
+    library, name = entry if len(entry) == 2 and all(isinstance(text, str) for text in entry) else ("", str(entry))
+    known_scheduler = part == "scheduler" and library == "diffusers" and _SCHEDULER.fullmatch(name)
+    if not known_scheduler and f"{library}.{name}" not in COMPONENTS.get(part, set()):
+        raise CheckpointError(
+            "The checkpoint asks for a class that is not known",
+            f"{path.parent.name}/{path.name}: {part} is {library}.{name}"[:300],
+            "Only the usual classes of diffusers and transformers are loaded, since others could run any program.",
+        )
+
+
+def _read_config(folder: Path, part: str) -> dict[str, Any]:
+    name = "scheduler_config.json" if part == "scheduler" else "config.json"
+    return _read_json(folder, folder / part / name)
+
+
+def _read_json(folder: Path, path: Path) -> dict[str, Any]:
+    _check_inside(folder, path)
+    try:
+        if path.stat().st_size > MAX_JSON_BYTES:
+            raise ValueError("it is too large")
+        data = json.loads(path.read_bytes())
+    except FileNotFoundError as e:
+        raise _damaged(path, "it is missing") from e
+    except (OSError, ValueError, RecursionError) as e:
+        raise _damaged(path, str(e)) from e
+    if not isinstance(data, dict):
+        raise _damaged(path, "it is not a JSON object")
+    return data
+
+
+def _number(folder: Path, part: str, config: dict[str, Any], key: str) -> int:
+    value = config.get(key)
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 65536:
+        raise _damaged(folder / part / "config.json", f"{key} is {str(value)[:40]}")
+    return value
+
+
+def _vae_factor(folder: Path, vae: dict[str, Any]) -> int:
+    """Pixels that one latent covers, on a side. Both kinds of VAE halve the picture between two of their blocks."""
+    key = "encoder_block_out_channels" if vae.get("_class_name") == "AutoencoderTiny" else "block_out_channels"
+    blocks = vae.get(key)
+    if not isinstance(blocks, list) or not 1 <= len(blocks) <= 8:
+        raise _damaged(folder / "vae" / "config.json", f"{key} is not a list of the blocks")
+    return int(2 ** (len(blocks) - 1))
+
+
+def _max_tokens(folder: Path, text: dict[str, Any]) -> int:
+    positions = _number(folder, "text_encoder", text, "max_position_embeddings")
+    path = folder / "tokenizer" / "tokenizer_config.json"
+    limit = _read_json(folder, path).get("model_max_length") if path.is_file() else None
+    return min(positions, limit) if isinstance(limit, int) and limit > 2 else positions
+
+
+def _tokenizer(folder: Path) -> Path | None:
+    tokenizer = folder / "tokenizer"
+    pair = (tokenizer / "vocab.json", tokenizer / "merges.txt")
+    whole = tokenizer / "tokenizer.json"
+    for file in (whole, *pair):
+        _check_inside(folder, file)
+    return tokenizer if whole.is_file() or all(file.is_file() for file in pair) else None
+
+
+# Weights -----------------------------------------------------------------------------------------
+
+
+def _check_weights(folder: Path, part: str) -> None:
+    for file in _weight_files(folder, part):
+        try:
+            read_header(file)
+        except FileNotFoundError as e:
+            raise _damaged(file, "it is missing") from e
+        except (OSError, ValueError) as e:
+            raise _damaged(file, str(e)) from e
+
+
+def _weight_files(folder: Path, part: str) -> list[Path]:
+    """The files that hold the weights of ``part``: one, or the shards that an index names."""
+    place = folder / part
+    for name in _WEIGHT_NAMES:
+        single, index = place / f"{name}.safetensors", place / f"{name}.safetensors.index.json"
+        if single.is_file():
+            _check_inside(folder, single)
+            return [single]
+        if index.is_file():
+            return _shards(folder, index)
+    raise _no_weights(place)
+
+
+def _shards(folder: Path, index: Path) -> list[Path]:
+    names = _read_json(folder, index).get("weight_map")
+    if not isinstance(names, dict) or not names or not all(isinstance(name, str) for name in names.values()):
+        raise _damaged(index, "weight_map does not name any file")
+    shards = sorted({index.parent / name for name in names.values()})
+    for shard in shards:
+        if shard.parent != index.parent or shard.suffix != ".safetensors":
+            raise _damaged(index, f"it names {shard.name[:80]!r}, which is no weights file of this folder")
+        _check_inside(folder, shard)
+        if not shard.is_file():
+            raise _damaged(shard, "it is missing")
+    return shards
+
+
+def _no_weights(place: Path) -> CheckpointError:
+    files = [path.name for path in place.iterdir()] if place.is_dir() else []
+    if any(name.endswith(".safetensors") for name in files):
+        detail = f"{place.name} has {', '.join(sorted(files)[:6])}"
+        hint = f"Name the files of the variant that you want {_WEIGHT_NAMES[0]}.safetensors or {_WEIGHT_NAMES[1]}.safetensors."
+        return CheckpointError("The checkpoint has its weights only as a variant", detail, hint)
+    if any(Path(name).suffix.lower() in _UNSAFE for name in files):
+        return _unsafe(f"{place.parent.name}/{place.name}")
+    return _damaged(place, "its weights are missing")
+
+
+def _check_inside(folder: Path, path: Path) -> None:
+    """A link may lead out of the folder only in the hub's cache, where snapshots/X/file is a link to blobs/HASH."""
+    real = path.resolve()
+    roots = [folder.resolve()]
+    if folder.parent.name == "snapshots":
+        roots.append(folder.parent.parent.resolve() / "blobs")
+    if not any(real.is_relative_to(root) for root in roots):
+        raise CheckpointError(
+            "The checkpoint has a link that leads out of its folder",
+            f"{path.parent.name}/{path.name}",
+            "Put a copy of the file in its place.",
+        )

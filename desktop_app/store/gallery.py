@@ -1,0 +1,350 @@
+"""GalleryStore: every finished picture, with what is needed to find it and to make it again.
+
+A picture is a PNG that carries its own request; the database is an index that can be made anew from the pictures.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from send2trash import send2trash
+
+from desktop_app.core.engine import Result
+from desktop_app.core.errors import ImageError, StoreError, StudioError
+from desktop_app.core.image import encode_png, flatten, load_image, thumbnail
+from desktop_app.core.request import ImageRef, Request, hash_pixels
+from desktop_app.core.variation import PROGRAM_KEY, Variation, read_variation, write_texts
+from desktop_app.store import gallery_rows as rows
+from desktop_app.store.files import make_folder, move_new, write_atomic, write_new
+from desktop_app.store.gallery_lock import GalleryLock
+from desktop_app.store.gallery_recovery import RecoveryReport, open_recovered, reconcile
+from desktop_app.store.gallery_schema import database_error, match_expression, transaction
+from desktop_app.store.paths import Paths
+
+logger = logging.getLogger(__name__)
+
+THUMBNAIL_SIDE = 256
+MAX_STARS = 5
+
+Before = tuple[datetime, str]
+"""Where a page begins: (created, id) of the last variation of the page before."""
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class GalleryStore:
+    """Any thread may call; one connection behind one lock. Raises `StoreError` where the disk refuses.
+
+    ``recovery`` tells what `open` had to put right.
+    """
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        self._lock = threading.RLock()
+        self._file_lock = GalleryLock(paths.gallery / "gallery.lock")
+        self._connection: sqlite3.Connection | None = None
+        self.recovery = RecoveryReport()
+
+    def open(self) -> None:
+        """Take the gallery for this program and put right what a crash or another program left. May take seconds."""
+        with self._lock:
+            if self._connection:
+                return
+            self._paths.ensure()
+            self._file_lock.acquire()
+            self.recovery = RecoveryReport()
+            try:
+                self._connection = open_recovered(self._paths, self.recovery)
+            except sqlite3.Error as e:
+                raise database_error(e, self._paths.database) from e
+            finally:
+                if not self._connection:
+                    self._file_lock.release()
+
+    def close(self) -> None:
+        """Let the gallery go; does nothing when it is not open."""
+        with self._lock:
+            if self._connection:
+                self._connection.close()
+                self._connection = None
+            self._file_lock.release()
+
+    # Pictures that others refer to -----------------------------------------------------------------
+
+    def keep_init_image(self, image: Image.Image, name: str) -> ImageRef:
+        """Keep the pixels of ``image`` (RGB or RGBA) for as long as the gallery lives; the same pixels only once."""
+        sha256 = hash_pixels(image)
+        path = self._paths.inits / f"{sha256}.png"
+        if not path.is_file():
+            write_atomic(path, encode_png(image))
+        return ImageRef(sha256, image.size, path, name)
+
+    def find_image(self, sha256: str) -> Path | None:
+        """The file with those pixels: an init image or a variation."""
+        if not _SHA256.fullmatch(sha256):
+            return None
+        init = self._paths.inits / f"{sha256}.png"
+        if init.is_file():
+            return init
+        found = self._rows("SELECT file, trashed FROM variations WHERE pixels_sha256 = ? ORDER BY key", sha256)
+        places = (rows.picture_path(self._paths, row["file"], trashed=bool(row["trashed"])) for row in found)
+        return next((path for path in places if path.is_file()), None)
+
+    def load_ref(self, ref: ImageRef) -> Image.Image:
+        """The pixels that ``ref`` names, wherever they are. Raises `ImageError`."""
+        for path in dict.fromkeys((ref.path, self.find_image(ref.sha256))):
+            if path and path.is_file():
+                image = load_image(path, ref.name)
+                if hash_pixels(image) == ref.sha256:
+                    return image
+        hint = "Open the picture again from where it came from."
+        raise ImageError("The init image is not here any more", ref.name or ref.sha256[:12], hint)
+
+    # Saving ----------------------------------------------------------------------------------------
+
+    def save(self, request: Request, result: Result) -> Variation:
+        """Put ``result`` on disk for good. Raises `StoreError`; then nothing of it is left behind."""
+        self._keep_request_image(request)
+        created, variation_id = datetime.now(UTC), rows.new_id()
+        texts = write_texts(request, result, variation_id, created)
+        file = rows.file_name(request, variation_id, created)
+        path = self._paths.gallery / file
+        variation = read_variation(texts[PROGRAM_KEY], path)
+        content = encode_png(result.image, texts)
+        make_folder(path.parent)
+        write_new(path, content)
+        try:
+            with self._writing() as connection:
+                rows.insert(connection, variation, file, texts[PROGRAM_KEY])
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        self._make_thumbnail(variation_id, result.image)
+        saved = self.get(variation_id)
+        assert saved is not None
+        return saved
+
+    def _keep_request_image(self, request: Request) -> None:
+        """Without its init image a picture could not be made again."""
+        ref = request.init_image
+        if ref is None or self.find_image(ref.sha256):
+            return
+        try:
+            self.keep_init_image(self.load_ref(ref), ref.name)
+        except ImageError as e:
+            logger.warning("The init image of a finished picture could not be kept: %s", e)
+
+    # Reading ---------------------------------------------------------------------------------------
+
+    def page(
+        self, *, search: str = "", before: Before | None = None, limit: int = 200, trashed: bool = False
+    ) -> list[Variation]:
+        """Up to ``limit`` variations, newest first, whose prompts have words that begin with those of ``search``."""
+        where, values = _condition(search, trashed=trashed)
+        if before:
+            where += " AND (v.created, v.id) < (?, ?)"
+            values += [rows.microseconds(before[0]), before[1]]
+        order = "ORDER BY v.created DESC, v.id DESC LIMIT ?"
+        return self._variations(f"{rows.SELECT} WHERE {where} {order}", *values, limit)
+
+    def ids(self, *, search: str = "", trashed: bool = False) -> list[str]:
+        """The ids of all that `page` would give, newest first."""
+        where, values = _condition(search, trashed=trashed)
+        found = self._rows(f"SELECT v.id FROM variations v WHERE {where} ORDER BY v.created DESC, v.id DESC", *values)
+        return [row["id"] for row in found]
+
+    def get(self, variation_id: str) -> Variation | None:
+        """The variation with that id, None when there is none."""
+        found = self._variations(f"{rows.SELECT} WHERE v.id = ?", variation_id)
+        return found[0] if found else None
+
+    def count(self, *, search: str = "", trashed: bool = False) -> int:
+        """How many `page` would give in all."""
+        where, values = _condition(search, trashed=trashed)
+        return int(self._rows(f"SELECT count(*) FROM variations v WHERE {where}", *values)[0][0])
+
+    def thumbnail(self, variation_id: str) -> Path | None:
+        """The small picture, made again when it is gone; None when the picture itself is gone or damaged."""
+        variation = self.get(variation_id)
+        if variation is None or variation.thumbnail:
+            return variation.thumbnail if variation else None
+        try:
+            return self._make_thumbnail(variation_id, load_image(variation.path))
+        except ImageError:
+            return None
+
+    # Lineage ---------------------------------------------------------------------------------------
+
+    def parent(self, variation_id: str) -> Variation | None:
+        """The variation that the init image came from."""
+        variation = self.get(variation_id)
+        return self.get(variation.parent_id) if variation and variation.parent_id else None
+
+    def ancestors(self, variation_id: str) -> list[Variation]:
+        """Parent, its parent, and so on."""
+        found: list[Variation] = []
+        while parent := self.parent(found[-1].id if found else variation_id):
+            found.append(parent)
+        return found
+
+    def children(self, variation_id: str) -> list[Variation]:
+        """Variations made from this one that are not in the trash, oldest first."""
+        where = "v.init_sha256 = (SELECT pixels_sha256 FROM variations WHERE id = ?) AND p.id = ? AND v.trashed = 0"
+        return self._variations(f"{rows.SELECT} WHERE {where} ORDER BY v.key", variation_id, variation_id)
+
+    # Changing --------------------------------------------------------------------------------------
+
+    def set_stars(self, variation_id: str, stars: int) -> None:
+        """Rate with 0 to 5 stars."""
+        if not 0 <= stars <= MAX_STARS:
+            raise ValueError(f"{stars} stars")
+        with self._writing() as connection:
+            connection.execute("UPDATE variations SET stars = ? WHERE id = ?", (stars, variation_id))
+
+    def trash(self, ids: Iterable[str]) -> None:
+        """Put pictures into the gallery's trash; `restore` brings them back."""
+        for variation_id in ids:
+            self._move(variation_id, trashed=True)
+
+    def restore(self, ids: Iterable[str]) -> None:
+        """Bring pictures back from the gallery's trash."""
+        for variation_id in ids:
+            self._move(variation_id, trashed=False)
+
+    def empty_trash(self) -> int:
+        """Hand all pictures in the gallery's trash to the system's trash; how many."""
+        found = self._rows("SELECT key, id, file FROM variations WHERE trashed = 1 ORDER BY key")
+        for row in found:
+            self._keep_for_children(row["id"])
+            self._discard(self._paths.trash / row["file"])
+            with self._writing() as connection:
+                rows.delete(connection, row["key"])
+            (self._paths.thumbnails / f"{row['id']}.jpg").unlink(missing_ok=True)
+        return len(found)
+
+    def rebuild(self) -> RecoveryReport:
+        """Make the database anew from the pictures alone (and the stars, which only it has). May take minutes."""
+        report = RecoveryReport(rebuilt=True)
+        with self._lock:
+            stars = {row["id"]: row["stars"] for row in self._rows("SELECT id, stars FROM variations")}
+            with self._writing() as connection:
+                connection.execute("DELETE FROM words")
+                connection.execute("DELETE FROM variations")
+            with self._translated() as connection:
+                reconcile(connection, self._paths, report, stars)
+        return report
+
+    def _move(self, variation_id: str, *, trashed: bool) -> None:
+        with self._lock:
+            found = self._rows("SELECT file, trashed FROM variations WHERE id = ?", variation_id)
+            if not found:
+                raise StoreError("The picture is not in the gallery", variation_id, "")
+            file = str(found[0]["file"])
+            source = rows.picture_path(self._paths, file, trashed=not trashed)
+            target = rows.picture_path(self._paths, file, trashed=trashed)
+            if bool(found[0]["trashed"]) is trashed:
+                return
+            was_there = source.is_file()
+            if was_there:
+                make_folder(target.parent)
+                move_new(source, target)
+            try:
+                with self._writing() as connection:
+                    connection.execute("UPDATE variations SET trashed = ? WHERE id = ?", (trashed, variation_id))
+            except BaseException:
+                if was_there:
+                    move_new(target, source)
+                raise
+
+    def _keep_for_children(self, variation_id: str) -> None:
+        """What others were made from stays as an init image, so that they can be made again."""
+        variation = self.get(variation_id)
+        if variation and not variation.missing and self.children(variation_id):
+            try:
+                self.keep_init_image(load_image(variation.path), variation.path.name)
+            except ImageError as e:
+                raise StoreError("The trash cannot be emptied", str(e), "Restore this picture first.") from e
+
+    def _discard(self, path: Path) -> None:
+        if not path.is_file():
+            return
+        try:
+            send2trash(path)
+        except OSError as e:
+            hint = "Delete it in a file manager, or leave it in the gallery's trash."
+            raise StoreError("The system's trash does not take the picture", f"{path}: {e}", hint) from e
+
+    def _make_thumbnail(self, variation_id: str, image: Image.Image) -> Path | None:
+        path = self._paths.thumbnails / f"{variation_id}.jpg"
+        content = BytesIO()
+        thumbnail(flatten(image), THUMBNAIL_SIDE).save(content, "JPEG", quality=88)
+        try:
+            write_atomic(path, content.getvalue())
+        except StoreError as e:
+            logger.warning("A thumbnail could not be kept: %s", e)  # the picture itself is safe
+            return None
+        return path
+
+    # The database ----------------------------------------------------------------------------------
+
+    def _rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
+        with self._translated() as connection:
+            return connection.execute(query, values).fetchall()
+
+    def _variations(self, query: str, *values: Any) -> list[Variation]:
+        found = [self._variation(row) for row in self._rows(query, *values)]
+        return [variation for variation in found if variation]
+
+    def _variation(self, row: sqlite3.Row) -> Variation | None:
+        try:
+            return rows.read_row(self._paths, row)
+        except rows.RowDamaged:
+            return self._read_again(row)
+
+    def _read_again(self, row: sqlite3.Row) -> Variation | None:
+        """A row that is not as it was written is replaced by what the picture itself tells."""
+        trashed = bool(row["trashed"])
+        path = rows.picture_path(self._paths, str(row["file"]), trashed=trashed)
+        try:
+            variation, record = rows.read_picture(path)
+        except StudioError as e:
+            logger.warning("An entry of the gallery is damaged and its picture cannot be read: %s", e)
+            return None
+        variation = replace(variation, trashed=trashed)
+        with self._writing() as connection:
+            rows.delete(connection, row["key"])
+            rows.insert(connection, variation, str(row["file"]), record)
+        return variation
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._translated() as connection, transaction(connection):
+            yield connection
+
+    @contextmanager
+    def _translated(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            if self._connection is None:
+                raise StoreError("The gallery is closed", str(self._paths.gallery), "Start Underpaint again.")
+            try:
+                yield self._connection
+            except sqlite3.Error as e:
+                raise database_error(e, self._paths.database) from e
+
+
+def _condition(search: str, *, trashed: bool) -> tuple[str, list[Any]]:
+    match = match_expression(search)
+    if not match:
+        return "v.trashed = ?", [trashed]
+    return "v.trashed = ? AND v.key IN (SELECT rowid FROM words WHERE words MATCH ?)", [trashed, match]

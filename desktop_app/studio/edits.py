@@ -1,0 +1,92 @@
+"""Edits: the undo commands. What they change is told them as functions, so that they know no document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from PySide6.QtGui import QUndoCommand
+
+from desktop_app.core.params import PARAM_SPECS, Params
+from desktop_app.studio.opener import InitImage
+
+MERGE_PAUSE_S = 1.0
+"""Edits of one value with a longer pause between them are undone one by one."""
+
+T = TypeVar("T")
+Show = Callable[[T], None]
+
+_MERGE_IDS = {name: number for number, name in enumerate(PARAM_SPECS, start=1)}
+
+
+class SetParams(QUndoCommand):
+    """From one `Params` to another. With ``name`` it takes later edits of that field in, while they come quickly."""
+
+    def __init__(
+        self, text: str, show: Show[Params], before: Params, after: Params, name: str = "", when: float = 0.0
+    ) -> None:
+        super().__init__(text)
+        self._show = show
+        self._before = before
+        self._after = after
+        self._name = name
+        self._when = when
+
+    def redo(self) -> None:
+        """Show the new values."""
+        self._show(self._after)
+
+    def undo(self) -> None:
+        """Show the old values."""
+        self._show(self._before)
+
+    def id(self) -> int:
+        """Commands of one number may merge; -1 never does."""
+        return _MERGE_IDS.get(self._name, -1)
+
+    def mergeWith(self, other: QUndoCommand) -> bool:
+        """Take in ``other``, the edit just made of the same field."""
+        if not isinstance(other, SetParams) or other._when - self._when > MERGE_PAUSE_S:
+            return False
+        self._after = other._after
+        self._when = other._when
+        self.setObsolete(self._after == self._before)
+        return True
+
+
+class SetInitImage(QUndoCommand):
+    """From one init image, or none, to another."""
+
+    def __init__(
+        self, text: str, show: Show[InitImage | None], before: InitImage | None, after: InitImage | None
+    ) -> None:
+        super().__init__(text)
+        self._show = show
+        self._before = before
+        self._after = after
+
+    def redo(self) -> None:
+        """Show the new picture."""
+        self._show(self._after)
+
+    def undo(self) -> None:
+        """Show the old picture."""
+        self._show(self._before)
+
+
+class TrashVariations(QUndoCommand):
+    """Variations to the trash, and back."""
+
+    def __init__(self, text: str, ids: list[str], trash: Show[list[str]], restore: Show[list[str]]) -> None:
+        super().__init__(text)
+        self._ids = ids
+        self._trash = trash
+        self._restore = restore
+
+    def redo(self) -> None:
+        """To the trash."""
+        self._trash(self._ids)
+
+    def undo(self) -> None:
+        """Back from the trash."""
+        self._restore(self._ids)

@@ -1,0 +1,44 @@
+"""Restoring: which values of a request come back into the controls, by the parts that the user asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from desktop_app.core.checkpoint import CheckpointInfo
+from desktop_app.core.errors import RequestError
+from desktop_app.core.params import Params
+from desktop_app.core.planning import plan_run
+from desktop_app.core.request import Request, StageKind
+
+INIT_IMAGE = "init image"
+PARTS: dict[str, tuple[str, ...]] = {
+    "prompt": ("prompt", "negative_prompt"),
+    "params": ("strength", "guidance_scale", "steps", "scheduler", "checkpoint", "recipe", "fit", "own_size"),
+    "seed": ("seed",),
+    "size": ("width", "height"),
+    INIT_IMAGE: (),
+}
+"""Fields of `Params` that each part brings back."""
+
+
+def restored_params(now: Params, request: Request, parts: frozenset[str], info: CheckpointInfo | None) -> Params:
+    """``now`` with the ``parts`` of ``request``. ``info`` is of the request's checkpoint, None where it is unknown."""
+    then = request.to_params()
+    names = [name for part in parts for name in PARTS[part]]
+    if request.stages[0].kind is StageKind.TEXT_TO_IMAGE:
+        names = [name for name in names if name not in ("strength", "fit", "own_size")]
+    changes: dict[str, Any] = {name: getattr(then, name) for name in names}
+    if "size" in parts and info is not None and _is_automatic(request, info):
+        changes.update(width=None, height=None)
+    return replace(now, **changes)
+
+
+def _is_automatic(request: Request, info: CheckpointInfo) -> bool:
+    """Whether the working size is the one that follows from init image and checkpoint by itself."""
+    init_size = request.init_image.size if request.init_image else None
+    try:
+        facts = plan_run(replace(request.to_params(), width=None, height=None), init_size, info)
+    except RequestError:
+        return False
+    return facts.working_size == (request.width, request.height)
