@@ -152,7 +152,7 @@ def request_from_json(data: Any, find_image: dict[str, Path] | None = None) -> R
             seed=_number(data["seed"], int),
             width=_number(data["width"], int),
             height=_number(data["height"], int),
-            init_image=_image_from_json(data.get("init_image"), find_image or {}),
+            init_image=image_from_json(data.get("init_image"), find_image),
             fit=Fit(data.get("fit", Fit.CROP.value)),
             own_size=bool(data.get("own_size", True)),
             recipe=_text(data.get("recipe", "")),
@@ -174,12 +174,16 @@ def _stage_from_json(data: Any) -> Stage:
     )
 
 
-def _image_from_json(data: Any, find_image: dict[str, Path]) -> ImageRef | None:
+def image_from_json(data: Any, find_image: dict[str, Path] | None = None) -> ImageRef | None:
+    """The ref that `ImageRef.to_json` wrote, or None for null. Raises `RequestError`."""
     if data is None:
         return None
-    sha256 = _text(data["sha256"])
-    size = (_number(data["width"], int), _number(data["height"], int))
-    return ImageRef(sha256, size, find_image.get(sha256, Path()), _text(data.get("name", "")))
+    try:
+        sha256 = _text(data["sha256"])
+        size = (_number(data["width"], int), _number(data["height"], int))
+        return ImageRef(sha256, size, (find_image or {}).get(sha256, Path()), _text(data.get("name", "")))
+    except (KeyError, TypeError) as e:
+        raise RequestError("The request cannot be read", f"init image: {type(e).__name__}: {e}", "") from e
 
 
 def _text(value: Any) -> str:

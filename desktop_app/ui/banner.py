@@ -101,7 +101,7 @@ class MessageBanner(QFrame):
         self._text.setVisible(bool(self._text.text()))
         self._details.setVisible(bool(error.detail))
         waiting = len(self._errors) - 1
-        self._more.setText(self.tr("%n more", "", waiting) if waiting else "")
+        self._more.setText(self.tr("%1 more").replace("%1", str(waiting)) if waiting else "")
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, f"{error.title}. {self._text.text()}"))
 
     def _on_details_clicked(self) -> None:

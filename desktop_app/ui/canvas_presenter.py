@@ -13,7 +13,6 @@ from desktop_app.core.variation import Variation
 from desktop_app.studio.document import Document
 from desktop_app.studio.jobs import Job, JobQueue
 from desktop_app.studio.pool import PoolRunner
-from desktop_app.studio.qimage import to_qimage
 from desktop_app.ui.canvas import Canvas
 
 
@@ -87,9 +86,8 @@ class CanvasPresenter(QObject):
             self.show_variation(None)
 
     def _on_job_progressed(self, job: Job) -> None:
-        preview = job.progress.preview if job.progress else None
-        if preview is not None and self.belongs(job.request):
-            self._canvas.set_preview(to_qimage(preview))
+        if job.preview is not None and self.belongs(job.request):
+            self._canvas.set_preview(job.preview)
 
     def _on_job_finished(self, job: Job, variation: Variation) -> None:
         self._canvas.set_preview(None)

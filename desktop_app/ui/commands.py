@@ -118,9 +118,14 @@ class Commands(QObject):
         stack = self._document.undo_stack
         for signal in (stack.canUndoChanged, stack.canRedoChanged, stack.indexChanged):
             signal.connect(self._refresh_undo)
-        self._document.error_raised.connect(window.show_error)
-        window.settings.error_raised.connect(window.show_error)
-        self._presenter.error_raised.connect(window.show_error)
+        for signal in (
+            self._document.error_raised,
+            self._jobs.error_raised,
+            self._gallery.error_raised,
+            window.settings.error_raised,
+            self._presenter.error_raised,
+        ):
+            signal.connect(window.show_error)
         self._jobs.failed.connect(self._on_job_failed)
         self._jobs.finished.connect(self._on_job_finished)
         self._refresh_undo()
@@ -165,7 +170,9 @@ class Commands(QObject):
         if source is not None:
             self._on_image_dropped(source, DropZone.INIT)
             return
-        text = QGuiApplication.clipboard().text()
+        self._paste_text(QGuiApplication.clipboard().text())
+
+    def _paste_text(self, text: str) -> None:
         try:
             self._document.paste_generation_text(text)
         except StudioError as e:
@@ -261,6 +268,8 @@ class Commands(QObject):
             self._window.prompt_panel.checkpoint.set_checkpoints(outcome)  # type: ignore[arg-type]
         elif isinstance(outcome, Request):
             self._restore_request(outcome)
+        elif isinstance(outcome, str):
+            self._paste_text(outcome)
         elif isinstance(key, Variation) and isinstance(outcome, QImage):
             QGuiApplication.clipboard().setMimeData(_clipboard_data(key, outcome))
 

@@ -11,6 +11,7 @@ from desktop_app.studio.gallery_model import GalleryModel
 from desktop_app.ui.empty import EmptyState
 from desktop_app.ui.field import set_role
 from desktop_app.ui.icons import Icons
+from desktop_app.ui.texts import plural
 from desktop_app.ui.theme import GRID
 from desktop_app.ui.thumbnail_delegate import CellFacts, Index, ThumbnailDelegate
 
@@ -148,7 +149,7 @@ class GalleryPanel(QWidget):
 
     def _on_rows_changed(self) -> None:
         count = self._model.rowCount()
-        self._count.setText(self.tr("%n picture(s)", "", count) if count else "")
+        self._count.setText(plural(count, self.tr("1 picture"), self.tr("%1 pictures")) if count else "")
 
     def _on_activated(self, index: QModelIndex) -> None:
         if variation := index.data(GalleryModel.VariationRole):

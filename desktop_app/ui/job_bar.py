@@ -11,7 +11,7 @@ from desktop_app.studio.jobs import Job, JobQueue
 from desktop_app.ui.field import set_role
 from desktop_app.ui.icons import Icons
 from desktop_app.ui.job_texts import progress_text, share_done
-from desktop_app.ui.texts import file_size
+from desktop_app.ui.texts import file_size, plural
 from desktop_app.ui.theme import GRID
 
 FULL = 1000
@@ -39,6 +39,13 @@ class JobBar(QFrame):
         self.progress.setAccessibleName(self.tr("Progress of the running picture"))
         self.progress.setToolTip(self.progress.accessibleName())
         self.stop = self._make_stop(actions, icons)
+        self.resume = QToolButton()
+        self.resume.setObjectName("resumeButton")
+        self.resume.setText(self.tr("Resume queue"))
+        self.resume.setIcon(icons.get("play"))
+        self.resume.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.resume.setToolTip(self.tr("Go on with the jobs that wait"))
+        self.resume.clicked.connect(jobs.resume)
         self.queue = QToolButton()
         self.queue.setObjectName("queueButton")
         self.queue.setCheckable(True)
@@ -52,7 +59,7 @@ class JobBar(QFrame):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(GRID + 4, GRID // 2, GRID + 4, GRID // 2)
         layout.setSpacing(GRID + 4)
-        for widget in (self._text, self.progress, self.stop, self.queue, self._engine):
+        for widget in (self._text, self.progress, self.stop, self.resume, self.queue, self._engine):
             layout.addWidget(widget)
         jobs.progressed.connect(self._on_job_progressed)
         jobs.state_changed.connect(self.refresh)
@@ -71,13 +78,15 @@ class JobBar(QFrame):
         job = self._jobs.current
         waiting = self._jobs.waiting
         self.stop.setEnabled(job is not None)
+        self.resume.setVisible(self._jobs.paused)
+        self._text.setToolTip(self._jobs.notice)
         self.queue.setText(self.tr("Queue %1").replace("%1", str(waiting)) if waiting else self.tr("Queue"))
         if job is not None:
             self._on_job_progressed(job)
             return
         self.progress.setValue(0)
         if waiting and self._jobs.paused:
-            self._text.setText(self.tr("Paused: %n job(s) wait", "", waiting))
+            self._text.setText(plural(waiting, self.tr("Paused: one job waits"), self.tr("Paused: %1 jobs wait")))
         else:
             self._text.setText(self.tr("Ready"))
 

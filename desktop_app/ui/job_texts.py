@@ -22,10 +22,13 @@ PHASES: dict[Phase, tuple[str, float, float]] = {
 STATES: dict[JobState, str] = {
     JobState.QUEUED: QT_TRANSLATE_NOOP("Jobs", "Waiting"),
     JobState.RUNNING: QT_TRANSLATE_NOOP("Jobs", "Running"),
+    JobState.STOPPING: QT_TRANSLATE_NOOP("Jobs", "Stopping"),
     JobState.DONE: QT_TRANSLATE_NOOP("Jobs", "Done"),
     JobState.FAILED: QT_TRANSLATE_NOOP("Jobs", "Failed"),
     JobState.CANCELLED: QT_TRANSLATE_NOOP("Jobs", "Stopped"),
 }
+
+INTERRUPTED = QT_TRANSLATE_NOOP("Jobs", "Waiting: interrupted last time")
 
 
 def _tr(text: str) -> str:
@@ -50,6 +53,8 @@ def clock(seconds: float) -> str:
 
 def progress_text(job: Job) -> str:
     """Such as "Denoising 12/24 · 3.1 steps/s · 0:07 left"."""
+    if job.state is JobState.STOPPING:
+        return _tr(STATES[job.state]) + "…"
     progress = job.progress
     if progress is None:
         return _tr(PHASES[Phase.STARTING][0]) + "…"
@@ -69,6 +74,8 @@ def state_text(job: Job) -> str:
         return progress_text(job)
     if job.state is JobState.FAILED and job.error is not None:
         return f"{_tr(STATES[job.state])}: {job.error.title}"
+    if job.state is JobState.QUEUED and job.is_interrupted:
+        return _tr(INTERRUPTED)
     return _tr(STATES[job.state])
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QIcon, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QDockWidget, QFrame, QMainWindow, QMenu, QScrollArea, QVBoxLayout, QWidget
 
-from desktop_app.core.errors import RequestError, StudioError
+from desktop_app.core.errors import ImageError, RequestError, StudioError
 from desktop_app.ui.actions import ACTIONS, MENUS, make_actions, translate
 from desktop_app.ui.banner import MessageBanner
 from desktop_app.ui.canvas import Canvas
@@ -36,6 +38,8 @@ class MainWindow(QMainWindow):
 
     first_painted = Signal()
     """Once, after the window is on the screen: time for what may take long."""
+    engine_wanted = Signal(object)
+    """The checkpoint that the engine shall get ready for."""
 
     def __init__(self, parts: Parts, theme: Theme) -> None:
         super().__init__()
@@ -158,6 +162,27 @@ class MainWindow(QMainWindow):
         self._is_forced = True
         self.close()
 
+    def begin(self) -> None:
+        """Do what had to wait for the first paint."""
+        self.engine_wanted.emit(self.document.params.checkpoint)
+
+    def come_forward(self, images: list[Path]) -> None:
+        """Show the window to the user, with the first of ``images``."""
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.show()
+        self.raise_()
+        self.activateWindow()
+        self.open_pictures(images)
+
+    def open_pictures(self, images: list[Path]) -> None:
+        """Open the first of ``images``, and say so when there are more."""
+        if images:
+            self.document.open_image(images[0])
+        if len(images) > 1:
+            title = self.tr("Only the first picture was opened")
+            hint = self.tr("Open the others one after the other.")
+            self.banner.show_error(ImageError(title, ", ".join(path.name for path in images[1:]), hint))
+
     def reset_layout(self) -> None:
         """Put the docks where they were at the very first start."""
         self.restoreState(self._default_layout, LAYOUT_VERSION)
@@ -178,6 +203,7 @@ class MainWindow(QMainWindow):
             return
         self._is_closed = True
         self._keep_layout()
+        self.hide()
         self.presenter.close()
         self.commands.close()
         self.parts.close()

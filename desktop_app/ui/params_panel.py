@@ -18,7 +18,8 @@ from PySide6.QtWidgets import (
 from desktop_app.core.errors import RequestError
 from desktop_app.core.params import PARAM_SPECS, Fit, Params
 from desktop_app.core.schedulers import SCHEDULERS
-from desktop_app.studio.document import Document, RunPlan
+from desktop_app.studio.document import Document
+from desktop_app.studio.plan import RunPlan
 from desktop_app.studio.settings import Settings
 from desktop_app.ui.field import SIZE, Field, WheelGuard, describe, set_role
 from desktop_app.ui.icons import Icons

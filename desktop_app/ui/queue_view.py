@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtCore import QItemSelectionModel, QPersistentModelIndex, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QDropEvent, QKeyEvent, QPainter, QPalette
 from PySide6.QtWidgets import (
+    QFileDialog,
     QHBoxLayout,
     QListView,
     QStyle,
@@ -120,11 +123,13 @@ class QueuePanel(QWidget):
         self.down = self._button("down", self.tr("Run later"))
         self.duplicate = self._button("duplicate", self.tr("Queue the same again"))
         self.retry = self._button("retry", self.tr("Try again"))
+        self.save = self._button("save", self.tr("Save the finished picture elsewhere…"))
         self.delete = self._button("trash", self.tr("Take off the queue"))
         self.up.clicked.connect(self._on_up_clicked)
         self.down.clicked.connect(self._on_down_clicked)
         self.duplicate.clicked.connect(self._on_duplicate_clicked)
         self.retry.clicked.connect(self._on_retry_clicked)
+        self.save.clicked.connect(self._on_save_clicked)
         self.delete.clicked.connect(self.remove)
         clear = QToolButton()
         clear.setDefaultAction(actions["clear_finished"])
@@ -142,12 +147,7 @@ class QueuePanel(QWidget):
 
     def remove(self) -> None:
         """Take the selected job off the queue; a running one is stopped first."""
-        job = self.current()
-        if job is None:
-            return
-        if job.state is JobState.RUNNING:
-            self._jobs.stop_now()
-        else:
+        if job := self.current():
             self._jobs.remove(job.id)
 
     def refresh(self) -> None:
@@ -159,12 +159,17 @@ class QueuePanel(QWidget):
         self.duplicate.setEnabled(job is not None)
         self.delete.setEnabled(job is not None)
         self.retry.setEnabled(job is not None and job.state in (JobState.FAILED, JobState.CANCELLED))
+        is_unsaved = job is not None and self._jobs.can_save(job.id)
+        self.retry.setToolTip(self.tr("Save again") if is_unsaved else self.tr("Try again"))
+        self.retry.setAccessibleName(self.retry.toolTip())
+        self.save.setVisible(is_unsaved)
+        self.empty.refresh()
 
     def _lay_out(self, clear: QToolButton) -> None:
         row = QHBoxLayout()
         row.setContentsMargins(GRID, 0, GRID, 0)
         row.setSpacing(2)
-        for button in (self.pause, self.up, self.down, self.duplicate, self.retry, self.delete):
+        for button in (self.pause, self.up, self.down, self.duplicate, self.retry, self.save, self.delete):
             button.setAutoRaise(True)
             row.addWidget(button)
         row.addStretch()
@@ -204,7 +209,19 @@ class QueuePanel(QWidget):
         if job := self.current():
             self._jobs.duplicate(job.id)
 
+    def _on_save_clicked(self) -> None:
+        job = self.current()
+        if job is None:
+            return
+        title, kind = self.tr("Save the finished picture"), self.tr("PNG picture (*.png)")
+        name, _kind = QFileDialog.getSaveFileName(self, title, str(Path.home() / "underpaint.png"), kind)
+        if name:
+            self._jobs.save_result_as(job.id, Path(name if name.endswith(".png") else f"{name}.png"))
+
     def _on_retry_clicked(self) -> None:
-        if job := self.current():
+        job = self.current()
+        if job is not None and self._jobs.can_save(job.id):
+            self._jobs.retry_save(job.id)
+        elif job is not None:
             self._jobs.duplicate(job.id)
             self._jobs.remove(job.id)

@@ -25,3 +25,9 @@ def number_locale() -> QLocale:
 def file_size(size: int) -> str:
     """``size`` bytes as people say it: 1.5 GB."""
     return QLocale().formattedDataSize(size, 1, QLocale.DataSizeFormat.DataSizeTraditionalFormat)
+
+
+def plural(count: int, one: str, many: str) -> str:
+    """``one`` for a count of 1, else ``many`` with "%1" replaced. English comes without a translation file, so Qt's own
+    plural forms would show their marks."""
+    return one if count == 1 else many.replace("%1", f"{count:,}")

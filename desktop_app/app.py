@@ -1,0 +1,224 @@
+"""Composition root of the window: builds stores, engine, studio and window, and ends them in order."""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import logging.handlers
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from PySide6.QtCore import QObject, QSocketNotifier
+from PySide6.QtWidgets import QApplication
+
+from desktop_app import __version__
+from desktop_app.core.engine import Engine
+from desktop_app.core.errors import StoreError, StudioError
+from desktop_app.core.recipe import read_recipes
+from desktop_app.engine.process import EngineProcess
+from desktop_app.store.checkpoints import CheckpointStore
+from desktop_app.store.gallery import GalleryStore
+from desktop_app.store.paths import APP_NAME, Paths, resources_dir, user_paths
+from desktop_app.store.session import SessionStore
+from desktop_app.studio.document import Document
+from desktop_app.studio.gallery_model import GalleryModel
+from desktop_app.studio.jobs import JobQueue
+from desktop_app.studio.settings import Settings
+from desktop_app.studio.worker import WorkerThread
+from desktop_app.ui.crash import CrashReporter
+from desktop_app.ui.main_window import MainWindow
+from desktop_app.ui.parts import Folders, Parts
+from desktop_app.ui.single_instance import SingleInstance
+from desktop_app.ui.theme import Theme
+
+LOG_BYTES = 1_000_000
+STOP_MS = 1500
+"""How long the running job may take to stop when the window closes; then its process is ended."""
+
+log = logging.getLogger(__name__)
+
+
+def create_window(data_dir: Path, *, engine: Engine | None = None) -> MainWindow:
+    """The window on ``data_dir``, not yet shown, with everything behind it; on the running QApplication.
+
+    ``engine`` is an `EngineProcess` if not given. Raises `StudioError` when the data folder cannot be used.
+    """
+    app = QApplication.instance()
+    assert isinstance(app, QApplication)
+    paths = user_paths(data_dir)
+    paths.ensure()
+    session = SessionStore(paths)
+    gallery = GalleryStore(paths)
+    gallery.open()
+    try:
+        return _Composition(app, paths, session, gallery, engine or EngineProcess(paths.data_dir)).window
+    except BaseException:
+        gallery.close()
+        raise
+
+
+class _Composition:
+    """All parts of one window; the window's ``parts.close`` keeps it alive."""
+
+    def __init__(
+        self, app: QApplication, paths: Paths, session: SessionStore, gallery: GalleryStore, engine: Engine
+    ) -> None:
+        self._engine = engine
+        self._gallery = gallery
+        self._settings = Settings(session)
+        self._theme = Theme(app, self._settings.get("theme"))
+        checkpoints = CheckpointStore(paths)
+        recipes = read_recipes(resources_dir() / "recipes")
+        self._document = Document(gallery, checkpoints, recipes, session)
+        self._jobs = JobQueue(session, gallery)
+        self._model = GalleryModel(gallery, self._document.undo_stack)
+        self._thread = WorkerThread(engine, gallery)
+        parts = Parts(
+            self._document,
+            self._jobs,
+            self._model,
+            self._settings,
+            Folders(paths.data_dir, paths.checkpoints, paths.logs, resources_dir()),
+            checkpoints.list,
+            self._close,
+        )
+        self.window = MainWindow(parts, self._theme)
+        self._connect()
+        self._restore(session)
+
+    def _connect(self) -> None:
+        self._jobs.finished.connect(self._model.insert_finished)
+        self._thread.worker.status_told.connect(self.window.job_bar.show_engine)
+        self.window.first_painted.connect(self.window.begin)
+        self.window.engine_wanted.connect(self._thread.warm_up)
+        self._thread.start()
+        self._jobs.attach(self._thread.worker)
+
+    def _restore(self, session: SessionStore) -> None:
+        if not self._settings.get("autostart"):
+            self._jobs.pause()
+        for restore in (self._document.restore_session, self._jobs.restore_session):
+            try:
+                restore()
+            except StudioError as e:
+                self.window.show_error(e)
+        recovery = self._gallery.recovery
+        if recovery.rebuilt or recovery.adopted or recovery.relinked or recovery.swept:
+            self.window.show_error(StoreError("The gallery was put in order", "\n".join(recovery.sentences), ""))
+        if session.moved_aside:
+            names = ", ".join(path.name for path in session.moved_aside)
+            hint = "What it held begins with the usual values; the old file is kept."
+            self.window.show_error(StoreError("A file of the last session was damaged", names, hint))
+        for sentence in recovery.sentences:
+            log.info("Gallery: %s", sentence)
+
+    def _close(self) -> None:
+        """The work first, then what holds it; a disk that refuses one part does not keep the others from being kept."""
+        for close in (self._document.close, self._jobs.close, self._stop_engine, self._settings.flush, self._model.close):
+            try:
+                close()
+            except StudioError as e:
+                log.error("At closing: %s", e)  # noqa: TRY400 - the sentence says all
+        self._gallery.close()
+        self._theme.deleteLater()
+
+    def _stop_engine(self) -> None:
+        if not self._thread.stop(STOP_MS) and isinstance(self._engine, EngineProcess):
+            self._engine.abort()
+            self._thread.stop(4 * STOP_MS)
+
+
+def run(images: list[str], data_dir: Path | None = None) -> int:
+    """Open the window and stay until it closes; returns the exit status. Raises `StudioError` before there is one.
+
+    A second start for the same data folder hands its pictures to the first and ends.
+    """
+    app = _make_application()
+    paths = user_paths(data_dir)
+    paths.ensure()
+    pictures = [Path(image) for image in images]
+    instance = SingleInstance(paths.data_dir, app)
+    if not instance.claim():
+        return _call_other(instance, pictures, paths)
+    _set_up_log(paths)
+    reporter = CrashReporter(app)
+    reporter.install()
+    try:
+        window = create_window(paths.data_dir)
+        instance.called.connect(window.come_forward)
+        signals = _Signals(window.close_now, app)
+        window.show()
+        window.open_pictures(pictures)
+        status = app.exec()
+        signals.close()
+        return status
+    finally:
+        reporter.remove()
+        instance.release()
+
+
+def _make_application() -> QApplication:
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    assert isinstance(app, QApplication)
+    app.setApplicationName(APP_NAME)
+    app.setApplicationDisplayName("Underpaint")
+    app.setApplicationVersion(__version__)
+    app.setDesktopFileName(APP_NAME)
+    return app
+
+
+def _call_other(instance: SingleInstance, pictures: list[Path], paths: Paths) -> int:
+    if instance.call_other(pictures):
+        return 0
+    raise StoreError(
+        "Underpaint is open already, but does not answer",
+        str(paths.data_dir),
+        "Wait a moment, or end it, then start again. --data-dir opens another data folder.",
+    )
+
+
+def _set_up_log(paths: Paths) -> None:
+    path = paths.logs / "underpaint.log"
+    handler = logging.handlers.RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=2, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    faulthandler.enable((paths.logs / "crash.log").open("w"))  # noqa: SIM115 - open as long as the process lives
+    log.info("Underpaint %s begins", __version__)
+
+
+class _Signals(QObject):
+    """Ctrl+C and a polite kill close the window. Python acts on a signal only when its code runs, so a socket that
+    the interpreter writes to wakes the event loop.
+    """
+
+    def __init__(self, close: Callable[[], None], parent: QObject) -> None:
+        super().__init__(parent)
+        self._close = close
+        self._ours, self._theirs = socket.socketpair()
+        for end in (self._ours, self._theirs):
+            end.setblocking(False)
+        self._notifier = QSocketNotifier(self._ours.fileno(), QSocketNotifier.Type.Read, self)
+        self._notifier.activated.connect(self._on_activated)
+        signal.set_wakeup_fd(self._theirs.fileno())
+        self._before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def close(self) -> None:
+        """Give the signals back."""
+        signal.set_wakeup_fd(-1)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._notifier.setEnabled(False)
+        self._ours.close()
+        self._theirs.close()
+
+    def _on_activated(self) -> None:
+        self._ours.recv(64)
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._close()

@@ -1,0 +1,158 @@
+"""The engine's process: a `DiffusersEngine` at the end of a pipe. Ends when its owner does."""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import logging.handlers
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from desktop_app.core.engine import Engine, Progress
+from desktop_app.core.errors import Cancelled, InternalError, StudioError
+from desktop_app.engine.diffusers_engine import DiffusersEngine
+from desktop_app.engine.messages import Answer, AskStatus, Cancel, Close, Done, Failed, Order, Reported, Run, WarmUp
+from desktop_app.store.checkpoints import CheckpointStore
+from desktop_app.store.paths import user_paths
+
+ENVIRONMENT = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DIFFUSERS_DISABLE_REMOTE_CODE": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+"""Set before torch and diffusers are imported: nothing is fetched, no code of a checkpoint runs, and threads that have
+nothing to do sleep instead of taking the window's processor time."""
+
+LOG_BYTES = 1_000_000
+OWNER_IS_GONE = 3
+"""Exit status of the process when its pipe breaks."""
+
+log = logging.getLogger("desktop_app.engine")
+
+
+def main(connection: Connection, data_dir: Path, threads: int | None) -> None:
+    """Serve until told to close. Runs in the child's main thread."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the owner's to act on
+    os.environ.update(ENVIRONMENT)
+    _set_up_log(data_dir)
+    _Server(connection, data_dir, threads).serve()
+
+
+def _set_up_log(data_dir: Path) -> None:
+    """The child's own log file; its bare output goes nowhere, since a desktop start has none."""
+    folder = user_paths(data_dir).logs
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = folder / "engine.log"
+        handler = logging.handlers.RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=2, encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        root.addHandler(handler)
+        faulthandler.enable((folder / "engine-crash.log").open("w"))  # noqa: SIM115 - open as long as the process lives
+    except OSError:
+        root.addHandler(logging.NullHandler())  # a full disk is no reason not to paint
+    if sys.stderr is None or not sys.stderr.isatty():
+        sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+
+class _Server:
+    """One thread reads the pipe, so that a cancel arrives in the middle of a run; the main thread does the work."""
+
+    def __init__(self, connection: Connection, data_dir: Path, threads: int | None) -> None:
+        self._connection = connection
+        self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._call = 0
+        self._cancel = threading.Event()
+        self._cancelled_before: set[int] = set()
+        self._checkpoints = CheckpointStore(user_paths(data_dir))
+        self._threads = threads
+
+    def serve(self) -> None:
+        """Work off the orders, one after the other."""
+        threading.Thread(target=self._read, name="orders", daemon=True).start()
+        engine: Engine = DiffusersEngine(self._checkpoints.resolve, threads=self._threads)
+        while not isinstance(order := self._orders.get(), Close):
+            assert not isinstance(order, Cancel)
+            self._begin(order.call)
+            self.send(self._answer(engine, order))
+
+    def _answer(self, engine: Engine, order: Run | WarmUp | AskStatus) -> Answer:
+        try:
+            return self._work(engine, order)
+        except Cancelled:
+            return Failed(order.call, None)
+        except StudioError as e:
+            return Failed(order.call, e)
+        except Exception as e:
+            return Failed(order.call, _internal_error(e))
+
+    def _work(self, engine: Engine, order: Run | WarmUp | AskStatus) -> Done:
+        if isinstance(order, Run):
+            return Done(order.call, engine.run(order.request, _Report(self, order.call), self._cancel))
+        if isinstance(order, WarmUp):
+            engine.warm_up(order.checkpoint)
+            return Done(order.call)
+        return Done(order.call, status=engine.status())
+
+    def _begin(self, call: int) -> None:
+        with self._lock:
+            self._call = call
+            self._cancel.clear()
+            if call in self._cancelled_before:
+                self._cancel.set()
+            self._cancelled_before.clear()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                order: Order = self._connection.recv()
+            except (EOFError, OSError):
+                os._exit(OWNER_IS_GONE)  # in the middle of whatever it is doing: nobody waits for it any more
+            if isinstance(order, Cancel):
+                self._stop(order.call)
+            else:
+                self._orders.put(order)
+
+    def _stop(self, call: int) -> None:
+        with self._lock:
+            if call == self._call:
+                self._cancel.set()
+            elif call > self._call:
+                self._cancelled_before.add(call)
+
+    def send(self, answer: Answer) -> None:
+        """Tell the owner; without one there is nothing left to do."""
+        try:
+            self._connection.send(answer)
+        except OSError:
+            os._exit(OWNER_IS_GONE)
+
+
+class _Report:
+    """Sends each progress of one call with its number."""
+
+    def __init__(self, server: _Server, call: int) -> None:
+        self._server = server
+        self._call = call
+        self._sequence = 0
+
+    def __call__(self, progress: Progress) -> None:
+        self._sequence += 1
+        self._server.send(Reported(self._call, self._sequence, progress))
+
+
+def _internal_error(e: Exception) -> InternalError:
+    text = "".join(traceback.format_exception(e))
+    log.error("Unexpected error\n%s", text)
+    return InternalError(f"Something went wrong inside the engine ({type(e).__name__})", text, "Please report it.")

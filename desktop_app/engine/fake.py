@@ -1,0 +1,108 @@
+"""FakeEngine: deterministic pictures without torch, with delays and failures on demand. For tests of all above it."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from PIL import Image, ImageDraw
+
+from desktop_app.core.engine import CancelFlag, EngineStatus, Phase, Progress, ReportProgress, Result
+from desktop_app.core.errors import Cancelled
+from desktop_app.core.request import Request, Stage
+from desktop_app.engine.framing import frame, unframe
+
+PREVIEW_SIDE = 64
+
+FailWith = Callable[[Request], BaseException | None]
+"""What a run of a request shall raise in its middle, or None."""
+
+
+class FakeEngine:
+    """Paints a pattern that follows the seed and the prompt, and lets the init image through as strength allows.
+
+    Each denoising step takes ``step_s`` seconds. ``fail_with`` makes runs fail half way through their steps.
+    """
+
+    def __init__(self, *, step_s: float = 0.0, fail_with: FailWith | None = None) -> None:
+        self._step_s = step_s
+        self._fail_with = fail_with
+        self.runs: list[Request] = []
+        """Every request that was run, in order."""
+        self.warmed: list[str | None] = []
+        self.is_closed = False
+        self._pause = threading.Event()
+
+    def run(self, request: Request, report: ReportProgress, cancel: CancelFlag) -> Result:
+        """See `Engine.run`."""
+        begun = time.monotonic()
+        self.runs.append(request)
+        self.is_closed = False
+        _check(cancel)
+        report(Progress(Phase.LOADING, stages=len(request.stages)))
+        framed = frame(request)
+        picture = framed.image if framed else None
+        for number, stage in enumerate(request.stages):
+            picture = self._run_stage(request, stage, number, picture, report, cancel)
+        assert picture is not None
+        image = unframe(picture, framed, request)
+        steps = tuple(stage.effective_steps for stage in request.stages)
+        return Result(image, steps, time.monotonic() - begun, (), {"device": "fake"})
+
+    def warm_up(self, checkpoint: str | None = None) -> None:
+        """See `Engine.warm_up`."""
+        self.warmed.append(checkpoint)
+
+    def status(self) -> EngineStatus:
+        """See `Engine.status`."""
+        return EngineStatus(device="fake", device_name="No device: pictures for tests")
+
+    def close(self) -> None:
+        """See `Engine.close`."""
+        self.is_closed = True
+
+    def _run_stage(
+        self,
+        request: Request,
+        stage: Stage,
+        number: int,
+        start: Image.Image | None,
+        report: ReportProgress,
+        cancel: CancelFlag,
+    ) -> Image.Image:
+        stages, total = len(request.stages), stage.effective_steps
+        error = self._fail_with(request) if self._fail_with else None
+        painted = _paint(request, stage, number)
+        picture = painted if start is None else Image.blend(start, painted, stage.strength)
+        report(Progress(Phase.ENCODING, number, stages))
+        for step in range(1, total + 1):
+            if self._step_s:
+                self._pause.wait(self._step_s)
+            if error is not None and step > total // 2:
+                raise error
+            preview = Image.blend(painted, picture, step / total).resize((PREVIEW_SIDE, PREVIEW_SIDE))
+            report(Progress(Phase.DENOISING, number, stages, step, total, preview))
+            _check(cancel)
+        report(Progress(Phase.DECODING, number, stages))
+        return picture
+
+
+def _check(cancel: CancelFlag) -> None:
+    if cancel.is_set():
+        raise Cancelled
+
+
+def _paint(request: Request, stage: Stage, number: int) -> Image.Image:
+    rng = random.Random(f"{request.seed} {stage.prompt} {stage.negative_prompt} {stage.guidance_scale} {number}")
+    size = (request.width, request.height)
+    picture = Image.new("RGB", size, tuple(rng.randrange(256) for _ in range(3)))
+    draw = ImageDraw.Draw(picture)
+    for _ in range(12):
+        left, top = rng.randrange(size[0]), rng.randrange(size[1])
+        right, bottom = left + rng.randint(1, size[0]), top + rng.randint(1, size[1])
+        draw.ellipse((left, top, right, bottom), fill=tuple(rng.randrange(256) for _ in range(3)))
+    return picture
+
+

@@ -1,0 +1,62 @@
+"""Faults of torch and of the libraries above it, told in the user's words."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from desktop_app.core.errors import Cancelled, CheckpointError, DeviceError, OutOfMemory, StudioError
+
+_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "std::bad_alloc")
+_SMALLER = "Choose a smaller size, or close other programs that use this device."
+
+
+def is_out_of_memory(e: BaseException) -> bool:
+    """Whether ``e`` says that memory is full. On the CPU torch says so in a plain RuntimeError."""
+    import torch
+
+    if isinstance(e, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(e, RuntimeError) and any(text in str(e).lower() for text in _NO_MEMORY)
+
+
+@contextlib.contextmanager
+def loading(folder: Path) -> Iterator[None]:
+    """What goes wrong inside is told as `CheckpointError`, or as `OutOfMemory`."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (StudioError, Cancelled):
+        raise
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, MemoryError, SafetensorError) as e:
+        if is_out_of_memory(e):
+            raise _no_memory("The checkpoint does not fit into memory", e) from e
+        detail = f"{folder.name}: {_first_line(e)}"
+        raise CheckpointError("The checkpoint cannot be loaded", detail, "Fetch it again, or choose another.") from e
+
+
+@contextlib.contextmanager
+def running() -> Iterator[None]:
+    """What the device does wrong inside is told as `DeviceError`; any other fault is left as it is."""
+    import torch
+
+    try:
+        yield
+    except (StudioError, Cancelled):
+        raise
+    except (RuntimeError, MemoryError) as e:
+        if is_out_of_memory(e):
+            raise _no_memory("The memory is full", e) from e
+        if isinstance(e, torch.AcceleratorError):
+            raise DeviceError("The device has failed", _first_line(e), "Try again; the engine starts anew.") from e
+        raise
+
+
+def _no_memory(title: str, e: BaseException) -> OutOfMemory:
+    return OutOfMemory(title, _first_line(e), _SMALLER)
+
+
+def _first_line(e: BaseException) -> str:
+    return (str(e).strip().splitlines() or [type(e).__name__])[0][:300]

@@ -1,0 +1,96 @@
+"""Which pipeline runs a stage, and with which arguments. The only place that knows the keywords of diffusers."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from desktop_app.core.request import Request, Stage, StageKind
+
+AUTO_CLASSES: dict[StageKind, str] = {
+    StageKind.IMAGE_TO_IMAGE: "AutoPipelineForImage2Image",
+    StageKind.TEXT_TO_IMAGE: "AutoPipelineForText2Image",
+}
+
+NOT_LOADED = ("safety_checker", "feature_extractor", "image_encoder")
+"""Parts that no stage uses yet; without them a checkpoint is smaller by half and nothing is blackened in silence."""
+
+HARMLESS = (
+    "Expected types for vae: ",  # a checkpoint may bring AutoencoderTiny, which runs as well
+    "but are not expected and will be ignored. Please verify your",  # its old config keys
+    "The following part of your input was truncated because CLIP",  # said in the result's notes
+    "Token indices sequence length is longer than",
+)
+"""Parts of log lines of the libraries that say nothing to be done."""
+
+
+class HarmlessFilter(logging.Filter):
+    """Keeps the lines of `HARMLESS` out of the log."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether ``record`` may pass."""
+        text = record.getMessage()
+        return not any(part in text for part in HARMLESS)
+
+
+def quieten_libraries() -> None:
+    """Send the libraries' log lines the way of ours, without those that are harmless."""
+    import diffusers.utils.logging as diffusers_logging
+    import transformers.utils.logging as transformers_logging
+
+    for library in (diffusers_logging, transformers_logging):
+        library.disable_default_handler()
+        library.enable_propagation()
+        library.disable_progress_bar()
+    for name in (
+        "diffusers.configuration_utils",
+        "diffusers.pipelines.pipeline_utils",
+        "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion",
+        "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img",
+        "transformers.tokenization_utils_base",
+    ):
+        logger = logging.getLogger(name)
+        if not any(isinstance(known, HarmlessFilter) for known in logger.filters):
+            logger.addFilter(HarmlessFilter())
+
+
+def load_pipelines(folder: Path, dtype: Any, device: str) -> dict[StageKind, Any]:
+    """A pipeline for each kind of stage, all with the same components in memory once."""
+    import diffusers
+
+    index = json.loads((folder / "model_index.json").read_bytes())
+    left_out: dict[str, Any] = {part: None for part in NOT_LOADED if part in index}
+    if "safety_checker" in left_out:
+        left_out["requires_safety_checker"] = False
+    first = diffusers.AutoPipelineForImage2Image.from_pretrained(
+        str(folder), dtype=dtype, local_files_only=True, use_safetensors=True, **left_out
+    ).to(device)
+    pipelines = {kind: getattr(diffusers, name).from_pipe(first) for kind, name in AUTO_CLASSES.items()}
+    for pipeline in pipelines.values():
+        pipeline.set_progress_bar_config(disable=True)
+    return pipelines
+
+
+def arguments(request: Request, stage: Stage, image: Image.Image | None) -> dict[str, Any]:
+    """Keyword arguments of the pipeline for ``stage``; ``image`` is RGB at the working size."""
+    common = {
+        "prompt": stage.prompt,
+        "negative_prompt": stage.negative_prompt or None,
+        "num_inference_steps": stage.steps,
+        "guidance_scale": stage.guidance_scale,
+    }
+    if stage.kind is StageKind.TEXT_TO_IMAGE:
+        return {**common, "width": request.width, "height": request.height}
+    return {**common, "image": image, "strength": stage.strength}
+
+
+def unread_text(pipeline: Any, text: str) -> str:
+    """The end of ``text`` that the checkpoint does not read, or empty."""
+    tokenizer = pipeline.tokenizer
+    ids = tokenizer(text, truncation=False, add_special_tokens=False).input_ids
+    room = tokenizer.model_max_length - 2
+    return str(tokenizer.decode(ids[room:])).strip() if len(ids) > room else ""

@@ -1,0 +1,338 @@
+"""Document: what is being edited, the init image and the values of the controls, with undo and session."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QUndoStack
+
+from desktop_app.core.checkpoint import CheckpointInfo
+from desktop_app.core.errors import CheckpointError, RequestError, StudioError
+from desktop_app.core.parameters import read_generation_text
+from desktop_app.core.params import PARAM_SPECS, Params, params_from_json
+from desktop_app.core.planning import build_requests
+from desktop_app.core.recipe import Recipe
+from desktop_app.core.request import ImageRef, Request, image_from_json
+from desktop_app.core.variation import Variation
+from desktop_app.store.checkpoints import CheckpointStore
+from desktop_app.store.gallery import GalleryStore
+from desktop_app.store.session import SessionStore
+from desktop_app.studio.autosave import Autosave
+from desktop_app.studio.edits import SetInitImage, SetParams
+from desktop_app.studio.opener import InitImage, Source, open_source, read_settings
+from desktop_app.studio.plan import RunPlan, known_checkpoint, make_plan
+from desktop_app.studio.pool import PoolRunner
+from desktop_app.studio.restoring import INIT_IMAGE, restored_params
+from desktop_app.studio.tokens import KnownCheckpoint, TokenCount, read_checkpoint
+
+SESSION_NAME = "document"
+UNDO_LIMIT = 200
+
+
+@dataclass(frozen=True)
+class _Opening:
+    """A picture on its way. ``params`` come with it in one edit, None where they stay; without ``is_edit`` it cannot
+    be undone, as at the start of the program."""
+
+    number: int
+    text: str
+    params: Params | None = None
+    is_edit: bool = True
+
+
+class Document(QObject):
+    """Lives in the GUI thread. Every edit is an undo command; pictures are opened on the pool."""
+
+    params_changed = Signal(object)
+    """The new `Params`."""
+    init_image_changed = Signal()
+    checkpoint_changed = Signal()
+    opening_changed = Signal(bool)
+    """Whether a picture is being opened."""
+    error_raised = Signal(object)
+    """A `StudioError` of something that went on in the background."""
+
+    def __init__(
+        self,
+        gallery: GalleryStore,
+        checkpoints: CheckpointStore,
+        recipes: list[Recipe],
+        session: SessionStore,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.recipes = recipes
+        self.undo_stack = QUndoStack(self)
+        self.undo_stack.setUndoLimit(UNDO_LIMIT)
+        self._gallery = gallery
+        self._checkpoints = checkpoints
+        self._session = session
+        self._params = _first_params(recipes)
+        self._init_image: InitImage | None = None
+        self._expected_ref: ImageRef | None = None
+        self._checkpoint: KnownCheckpoint | None = None
+        self._checkpoint_error: StudioError | None = None
+        self._opening = _Opening(0, "")
+        self._is_opening = False
+        self._cancel = threading.Event()
+        self._opener = self._runner(self._on_opened, self._on_open_failed)
+        self._reader = self._runner(self._on_checkpoint_read, self._on_checkpoint_failed)
+        self._autosave = Autosave(session, SESSION_NAME, self._snapshot, self)
+        self._autosave.failed.connect(self.error_raised)
+        self._read_checkpoint()
+
+    # What there is --------------------------------------------------------------------------------
+
+    @property
+    def params(self) -> Params:
+        """The values of the controls."""
+        return self._params
+
+    @property
+    def init_image(self) -> InitImage | None:
+        """The picture that generation starts from."""
+        return self._init_image
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether a picture is being opened."""
+        return self._is_opening
+
+    @property
+    def checkpoint_info(self) -> CheckpointInfo | None:
+        """What is known of the chosen checkpoint; None until it is read, or when it cannot be."""
+        return self._checkpoint.info if self._checkpoint else None
+
+    @property
+    def checkpoint_error(self) -> StudioError | None:
+        """Why the chosen checkpoint cannot be used."""
+        return self._checkpoint_error
+
+    def plan(self) -> RunPlan:
+        """What would run now."""
+        if self._checkpoint is None and self._checkpoint_error is None:
+            return RunPlan(self._params.steps, 0)
+        size = self._init_image.ref.size if self._init_image else None
+        return make_plan(self._params, size, self.checkpoint_info, self._checkpoint_error)
+
+    def count_tokens(self, text: str) -> TokenCount:
+        """How much of ``text`` the chosen checkpoint reads."""
+        return self._checkpoint.count(text) if self._checkpoint else TokenCount()
+
+    def make_requests(self, count: int | None = None) -> list[Request]:
+        """One request for each picture, resolved to the last seed. Raises `RequestError`."""
+        if self._checkpoint is None and self._checkpoint_error is None:
+            self._describe_now()
+        info = known_checkpoint(self.checkpoint_info, self._checkpoint_error)
+        params = self._params if count is None else replace(self._params, count=count)
+        return build_requests(params, self._init_image.ref if self._init_image else None, info)
+
+    # Edits ----------------------------------------------------------------------------------------
+
+    def set_param(self, name: str, value: Any) -> None:
+        """Set one field of `Params`. Quick changes of the same field are one step of undo."""
+        after = replace(self._params, **{name: value})
+        if after != self._params:
+            text = PARAM_SPECS[name].label
+            edit = SetParams(text, self._show_params, self._params, after, name, time.monotonic())
+            self.undo_stack.push(edit)
+
+    def set_params(self, text: str, **changes: Any) -> None:
+        """Set several fields in one step of undo that is called ``text``."""
+        self._push_params(text, replace(self._params, **changes))
+
+    def apply_recipe(self, name: str) -> None:
+        """Take over checkpoint and defaults of the recipe ``name``."""
+        recipe = next(recipe for recipe in self.recipes if recipe.name == name)
+        self._push_params(recipe.label, recipe.apply(self._params))
+
+    def open_image(self, source: Source, name: str = "") -> None:
+        """Open ``source`` as init image, on the pool; what is being opened meanwhile is dropped."""
+        self._open(source, name, self.tr("Open picture"))
+
+    def use_as_init_image(self, variation: Variation) -> None:
+        """Go on from ``variation``."""
+        ref = ImageRef(variation.pixels_sha256, variation.size, variation.path, variation.path.name)
+        self._open(ref, "", self.tr("Use as init image"))
+
+    def clear_init_image(self) -> None:
+        """Have no init image."""
+        self._drop_opening()
+        if self._init_image is not None:
+            text = self.tr("Remove init image")
+            self.undo_stack.push(SetInitImage(text, self._show_init_image, self._init_image, None))
+
+    def restore(self, request: Request, parts: set[str]) -> None:
+        """Take over ``parts`` (of `desktop_app.studio.restoring.PARTS`) of ``request`` in one step of undo."""
+        text = self.tr("Restore settings")
+        try:
+            info = self._checkpoints.describe(request.stages[0].checkpoint)
+        except CheckpointError:
+            info = None
+        params = restored_params(self._params, request, frozenset(parts), info)
+        if INIT_IMAGE in parts and request.init_image is not None:
+            self._open(request.init_image, "", text, params)
+        else:
+            self._push_params(text, params)
+
+    def paste_generation_text(self, text: str) -> None:
+        """Take over what generation text of any program says. Raises `RequestError` when ``text`` is none."""
+        found = read_generation_text(text)
+        self.set_params(self.tr("Paste settings"), **found.values)
+        if found.left_out:
+            title = self.tr("Not everything of the text could be taken over")
+            self.error_raised.emit(RequestError(title, " ".join(found.left_out), self.tr("The rest is in the controls.")))
+
+    def read_settings(self, source: Source) -> Request | str:
+        """The request in the picture ``source``, or another program's generation text. Call it on the pool."""
+        return read_settings(source, self._gallery)
+
+    def _push_params(self, text: str, after: Params) -> None:
+        if after != self._params:
+            self.undo_stack.push(SetParams(text, self._show_params, self._params, after))
+
+    def _show_params(self, params: Params) -> None:
+        is_other_checkpoint = params.checkpoint != self._params.checkpoint
+        self._params = params
+        if is_other_checkpoint:
+            self._read_checkpoint()
+        self._autosave.touch()
+        self.params_changed.emit(params)
+
+    def _show_init_image(self, init_image: InitImage | None) -> None:
+        self._init_image = init_image
+        self._expected_ref = None
+        self._autosave.touch()
+        self.init_image_changed.emit()
+
+    # Opening --------------------------------------------------------------------------------------
+
+    def _open(
+        self, source: Source, name: str, text: str, params: Params | None = None, *, is_edit: bool = True
+    ) -> None:
+        self._drop_opening()
+        self._opening = _Opening(self._opening.number + 1, text, params, is_edit)
+        self._is_opening = True
+        self._cancel = threading.Event()
+        self._opener.start(self._opening, partial(open_source, source, name, self._gallery, self._cancel))
+        self.opening_changed.emit(True)
+
+    def _drop_opening(self) -> None:
+        """What is being opened comes too late."""
+        self._cancel.set()
+        self._opening = replace(self._opening, number=self._opening.number + 1)
+        self._end_opening()
+
+    def _end_opening(self) -> None:
+        if self._is_opening:
+            self._is_opening = False
+            self.opening_changed.emit(False)
+
+    def _on_opened(self, opening: _Opening, opened: InitImage) -> None:
+        if opening != self._opening:
+            return
+        self._end_opening()
+        if not opening.is_edit:
+            self._show_init_image(opened)
+            return
+        if opening.params is None:
+            self._push_init_image(opening.text, opened)
+            return
+        self.undo_stack.beginMacro(opening.text)
+        self._push_init_image(opening.text, opened)
+        self._push_params(opening.text, opening.params)
+        self.undo_stack.endMacro()
+
+    def _push_init_image(self, text: str, opened: InitImage) -> None:
+        if self._init_image is None or self._init_image.ref != opened.ref:
+            self.undo_stack.push(SetInitImage(text, self._show_init_image, self._init_image, opened))
+
+    def _on_open_failed(self, opening: _Opening, error: StudioError) -> None:
+        if opening != self._opening:
+            return
+        self._expected_ref = None
+        self._end_opening()
+        self.error_raised.emit(error)
+        if opening.params is not None:
+            self._push_params(opening.text, opening.params)
+
+    # The checkpoint -------------------------------------------------------------------------------
+
+    def _read_checkpoint(self) -> None:
+        self._checkpoint = None
+        self._checkpoint_error = None
+        ref = self._params.checkpoint
+        self._reader.start(ref, partial(read_checkpoint, ref, self._checkpoints))
+        self.checkpoint_changed.emit()
+
+    def _describe_now(self) -> None:
+        """For who cannot wait for the pool."""
+        try:
+            self._checkpoint = KnownCheckpoint(self._checkpoints.describe(self._params.checkpoint), None)
+        except CheckpointError as e:
+            self._checkpoint_error = e
+
+    def _on_checkpoint_read(self, ref: str, known: KnownCheckpoint) -> None:
+        if ref == self._params.checkpoint:
+            self._checkpoint = known
+            self.checkpoint_changed.emit()
+
+    def _on_checkpoint_failed(self, ref: str, error: StudioError) -> None:
+        if ref == self._params.checkpoint:
+            self._checkpoint_error = error
+            self.checkpoint_changed.emit()
+
+    # Session --------------------------------------------------------------------------------------
+
+    def restore_session(self) -> None:
+        """Show what was open when the program ended. Raises `StoreError` when the disk refuses to tell."""
+        data = self._session.load(SESSION_NAME)
+        if data is None:
+            return
+        try:
+            params = params_from_json(data.get("params", {}))
+            ref = image_from_json(data.get("init_image"))
+        except RequestError as e:
+            title = self.tr("The last session cannot be restored")
+            self.error_raised.emit(RequestError(title, str(e), self.tr("It begins with the usual values instead.")))
+            return
+        self._show_params(params)
+        if ref is not None:
+            self._expected_ref = ref
+            self._open(ref, ref.name, "", is_edit=False)
+
+    def flush(self) -> None:
+        """Write what has changed, now. Raises `StoreError`."""
+        self._autosave.flush()
+
+    def close(self) -> None:
+        """End what goes on in the background, and write the session. Raises `StoreError`."""
+        expected = self._expected_ref
+        self._drop_opening()
+        self._opener.wait()
+        self._reader.wait()
+        self._expected_ref = expected
+        self.flush()
+
+    def _snapshot(self) -> Callable[[], dict[str, Any]]:
+        """An init image that is still being opened again counts as open."""
+        params = self._params
+        ref = self._init_image.ref if self._init_image else self._expected_ref
+        return lambda: {"params": params.to_json(), "init_image": ref.to_json() if ref else None}
+
+    def _runner(self, done: Callable[..., None], failed: Callable[..., None]) -> PoolRunner:
+        runner = PoolRunner(self)
+        runner.finished.connect(done)
+        runner.failed.connect(failed)
+        return runner
+
+
+def _first_params(recipes: list[Recipe]) -> Params:
+    """What a new user sees: the first recipe's values."""
+    return recipes[0].apply(Params()) if recipes else Params(recipe="")

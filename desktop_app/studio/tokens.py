@@ -1,0 +1,41 @@
+"""TokenCount: how much of a prompt the checkpoint reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from desktop_app.core.checkpoint import CheckpointInfo
+from desktop_app.store.checkpoints import CheckpointStore
+from desktop_app.store.tokens import TokenCounter
+
+
+@dataclass(frozen=True)
+class TokenCount:
+    """``used`` of ``limit`` tokens, begin and end marks included; a limit of 0 means that nobody knows.
+
+    ``overflow`` is the index of the first character that is not read, None when all is.
+    """
+
+    used: int = 0
+    limit: int = 0
+    overflow: int | None = None
+
+
+@dataclass(frozen=True)
+class KnownCheckpoint:
+    """A checkpoint that was read from disk, and its counter, None where its tokenizer cannot be used."""
+
+    info: CheckpointInfo
+    counter: TokenCounter | None
+
+    def count(self, text: str) -> TokenCount:
+        """How much of ``text`` is read."""
+        if self.counter is None:
+            return TokenCount()
+        return TokenCount(self.counter.count(text), self.counter.max_tokens, self.counter.overflow(text))
+
+
+def read_checkpoint(ref: str, checkpoints: CheckpointStore) -> KnownCheckpoint:
+    """Read ``ref`` from disk; may take a moment. Raises `CheckpointError`."""
+    info = checkpoints.describe(ref)
+    return KnownCheckpoint(info, TokenCounter(info.tokenizer, info.max_tokens) if info.tokenizer else None)

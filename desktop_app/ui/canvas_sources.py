@@ -1,0 +1,68 @@
+"""Sources: what a drag or the clipboard offers, as a picture to open. Reads nothing from the disk or the web."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from html import unescape
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+from PySide6.QtCore import QMimeData, QUrl
+from PySide6.QtGui import QImage
+
+Source = Path | bytes | str | QImage
+"""A file, a file's contents, an address on the web, or pixels."""
+
+VARIATION_MIME = "application/x-underpaint-variation"
+"""Ids of variations, one a line, beside the addresses of their files."""
+
+PICTURE_FORMATS = tuple(
+    f"image/{name}" for name in ("png", "jpeg", "webp", "avif", "tiff", "bmp", "x-bmp", "x-ms-bmp", "gif")
+)
+"""Contents of a file, best first: unlike pixels, they keep the texts in it."""
+
+WEB_SCHEMES = ("https", "http")
+"""http is passed on so that opening can say why it is refused."""
+
+_IMG_SRC = re.compile(r"""<img\b[^>]*?\bsrc\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))""", re.IGNORECASE | re.DOTALL)
+_DATA_URL = re.compile(r"data:image/[\w.+-]+((?:;[^,;]*)*),(.*)", re.IGNORECASE | re.DOTALL)
+
+
+def offers_picture(mime: QMimeData) -> bool:
+    """Whether ``mime`` may hold a picture; looks at names and addresses only, so it can be asked while a drag hovers."""
+    if mime.hasFormat(VARIATION_MIME) or mime.hasImage() or any(map(mime.hasFormat, PICTURE_FORMATS)):
+        return True
+    if any(url.isLocalFile() or url.scheme() in WEB_SCHEMES for url in mime.urls()):
+        return True
+    return _IMG_SRC.search(mime.html()) is not None or _is_address(mime.text())
+
+
+def read_variations(mime: QMimeData) -> list[str]:
+    """Ids of the variations that are dragged."""
+    return bytes(mime.data(VARIATION_MIME).data()).decode("utf-8", "replace").split("\n") if mime.hasFormat(VARIATION_MIME) else []
+
+
+def read_drop(mime: QMimeData) -> Source | None:
+    """The picture that was dropped, or None. The first one of several; a file before pixels, both before addresses."""
+    return _local_file(mime) or _contents(mime) or _pixels(mime) or _fragment(mime) or _address(mime)
+
+
+def read_paste(mime: QMimeData) -> Source | None:
+    """The picture on the clipboard; None where there is other text, which may be generation text."""
+    return read_drop(mime) or _path(mime.text())
+
+
+def _local_file(mime: QMimeData) -> Path | None:
+    return next((Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()), None)
+
+
+def _contents(mime: QMimeData) -> bytes | None:
+    kinds = (kind for kind in PICTURE_FORMATS if mime.hasFormat(kind))
+    return next((content for kind in kinds if (content := bytes(mime.data(kind).data()))), None)
+
+
+def _pixels(mime: QMimeData) -> QImage | None:
+    image = mime.imageData() if mime.hasImage() else None
+    return image if isinstance(image, QImage) and not image.isNull() else None

@@ -1,0 +1,50 @@
+"""What tests of engines share: progress that is written down, and a cancel that comes at a chosen step."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy
+from PIL import Image
+
+from desktop_app.core.engine import Engine, Phase, Progress
+from desktop_app.core.request import Request
+
+NEVER = threading.Event()
+"""A cancel flag that nobody sets."""
+
+
+@dataclass
+class Recorder:
+    """Writes progress down; ``at_step`` is called after each denoising step."""
+
+    events: list[Progress] = field(default_factory=list)
+    at_step: Callable[[int], object] = lambda step: None
+
+    def __call__(self, progress: Progress) -> None:
+        self.events.append(progress)
+        if progress.phase is Phase.DENOISING:
+            self.at_step(progress.step)
+
+    @property
+    def steps(self) -> list[int]:
+        """Numbers of the denoising steps that were told."""
+        return [event.step for event in self.events if event.phase is Phase.DENOISING]
+
+    @property
+    def phases(self) -> list[Phase]:
+        """Phases in their order, each once."""
+        return list(dict.fromkeys(event.phase for event in self.events))
+
+
+def paint(engine: Engine, request: Request) -> Image.Image:
+    """The picture of ``request``."""
+    return engine.run(request, Recorder(), NEVER).image
+
+
+def distance(first: Image.Image, second: Image.Image) -> float:
+    """Mean squared difference of two pictures of one size, 0 to 1."""
+    pair = [numpy.asarray(picture.convert("RGB"), dtype=numpy.float64) / 255 for picture in (first, second)]
+    return float(((pair[0] - pair[1]) ** 2).mean())

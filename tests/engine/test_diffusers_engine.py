@@ -1,0 +1,168 @@
+"""DiffusersEngine against diffusers itself, and what it does when the device or the checkpoint fails."""
+
+from __future__ import annotations
+
+import gc
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+from engine_runs import NEVER, Recorder, paint
+from PIL import Image
+from support import STARTER, make_request
+
+from desktop_app.core.errors import CheckpointError, DeviceError, OutOfMemory
+from desktop_app.core.request import StageKind, hash_pixels
+from desktop_app.core.schedulers import SCHEDULERS
+from desktop_app.engine.diffusers_engine import DiffusersEngine
+
+
+@pytest.fixture(scope="module")
+def bare(diffusers_engine):
+    """Diffusers without us, on the starter checkpoint."""
+    import torch
+    from diffusers import AutoPipelineForImage2Image
+
+    torch.set_num_threads(1)
+    pipeline = AutoPipelineForImage2Image.from_pretrained(STARTER, dtype=torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+@pytest.fixture
+def tiny_engine(tiny_checkpoint):
+    engine = DiffusersEngine(lambda ref: tiny_checkpoint, threads=1)
+    yield engine
+    engine.close()
+
+
+def unet_of(engine: DiffusersEngine):
+    residency = engine._residency
+    assert residency is not None
+    resident = next(reversed(residency._residents.values()))
+    return resident.pipelines[StageKind.TEXT_TO_IMAGE].unet
+
+
+def test_image_to_image_is_bit_for_bit_what_diffusers_makes(diffusers_engine, bare, init_ref):
+    import torch
+
+    ref = init_ref((64, 64))
+    request = make_request(ref, negative_prompt="dog", steps=10, strength=0.6)
+    expected = bare(
+        prompt=request.stages[0].prompt,
+        negative_prompt="dog",
+        image=Image.open(ref.path),
+        strength=0.6,
+        num_inference_steps=10,
+        guidance_scale=4.0,
+        generator=torch.Generator("cpu").manual_seed(7),
+    ).images[0]
+    assert paint(diffusers_engine, request).tobytes() == expected.tobytes()
+
+
+def test_text_to_image_is_bit_for_bit_what_diffusers_makes(diffusers_engine, bare):
+    import torch
+    from diffusers import AutoPipelineForText2Image
+
+    expected = AutoPipelineForText2Image.from_pipe(bare)(
+        prompt="lemon, cartoon icon, white background",
+        width=64,
+        height=48,
+        num_inference_steps=4,
+        guidance_scale=4.0,
+        generator=torch.Generator("cpu").manual_seed(7),
+    ).images[0]
+    assert paint(diffusers_engine, make_request(height=48)).tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_every_scheduler_runs_and_leaves_the_checkpoint_as_it_was(diffusers_engine, init_ref, name):
+    request = make_request(init_ref(), steps=6)
+    before = hash_pixels(paint(diffusers_engine, request))
+    recorder = Recorder()
+    result = diffusers_engine.run(make_request(init_ref(), steps=6, scheduler=name), recorder, NEVER)
+    assert recorder.steps == list(range(1, result.steps_run[0] + 1))
+    assert bool(result.notes) is (result.steps_run != (3,))
+    assert hash_pixels(paint(diffusers_engine, request)) == before
+
+
+def test_a_prompt_that_is_too_long_is_told(diffusers_engine):
+    words = " ".join(f"lemon{number}" for number in range(60))
+    result = diffusers_engine.run(make_request(prompt=words), Recorder(), NEVER)
+    assert any("not read" in note and "lemon59" in note.replace(" ", "") for note in result.notes)
+
+
+def test_a_checkpoint_with_a_safety_checker_runs_without_it(tiny_engine, init_ref):
+    result = tiny_engine.run(make_request(init_ref()), Recorder(), NEVER)
+    assert result.image.getbbox() is not None
+
+
+def test_a_scheduler_that_needs_more_passes_says_so(tiny_engine, init_ref):
+    recorder = Recorder()
+    result = tiny_engine.run(make_request(init_ref(), steps=4, strength=0.5), recorder, NEVER)
+    assert result.steps_run == (3,)
+    assert recorder.steps == [1, 2, 3]
+    assert result.notes == ("The scheduler took 3 passes for 2 steps.",)
+
+
+def test_values_that_are_no_numbers_are_never_given_as_a_picture(tiny_engine):
+    import torch
+
+    tiny_engine.warm_up("tiny")
+    torch.nn.init.constant_(unet_of(tiny_engine).conv_out.bias, float("nan"))
+    with pytest.raises(DeviceError, match="without content"):
+        paint(tiny_engine, make_request(scheduler="ddim"))
+
+
+def test_a_full_memory_is_told_and_the_next_run_is_as_before(tiny_engine):
+    import torch
+
+    request = make_request(scheduler="ddim")
+    before = hash_pixels(paint(tiny_engine, request))
+
+    def run_out(module, inputs):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    unet_of(tiny_engine).register_forward_pre_hook(run_out)
+    with pytest.raises(OutOfMemory, match="memory is full"):
+        paint(tiny_engine, request)
+    assert hash_pixels(paint(tiny_engine, request)) == before
+
+
+def test_a_real_allocation_that_is_too_large_is_a_full_memory():
+    import torch
+
+    from desktop_app.engine.faults import is_out_of_memory
+
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60)
+    assert is_out_of_memory(caught.value)
+    assert not is_out_of_memory(RuntimeError("shapes cannot be multiplied"))
+
+
+def test_a_checkpoint_whose_parts_do_not_fit_is_told(tiny_checkpoint, tmp_path):
+    folder = tmp_path / "misfit"
+    shutil.copytree(tiny_checkpoint, folder)
+    shutil.copy(STARTER / "unet" / "diffusion_pytorch_model.safetensors", folder / "unet")
+    engine = DiffusersEngine(lambda ref: folder, threads=1)
+    with pytest.raises(CheckpointError, match="cannot be loaded"):
+        paint(engine, make_request())
+
+
+def test_switching_checkpoints_does_not_gather_them_in_memory(tiny_checkpoint, tmp_path):
+    folders = [tmp_path / f"copy{number}" for number in range(4)]
+    for folder in folders:
+        shutil.copytree(tiny_checkpoint, folder)
+    engine = DiffusersEngine(Path, threads=1)
+    request = make_request(steps=1)
+    for folder in folders * 3:
+        paint(engine, replace(request, stages=(replace(request.stages[0], checkpoint=str(folder)),)))
+    gc.collect()
+    first = psutil.Process().memory_info().rss
+    for folder in folders * 3:
+        paint(engine, replace(request, stages=(replace(request.stages[0], checkpoint=str(folder)),)))
+    gc.collect()
+    engine.close()
+    assert psutil.Process().memory_info().rss - first < 40e6
