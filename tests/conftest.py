@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
-from support import make_picture
+from support import LASTING_PIDS, make_picture
 
 if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -198,7 +198,7 @@ def _left_qt_threads(before: _Running) -> list[str]:
     if not qt.QThreadPool.globalInstance().waitForDone(int(GRACE_S * 1000)):
         problems.append("work on the global thread pool")
     main = qt.QThread.currentThread()
-    threads = [o for o in gc.get_objects() if isinstance(o, qt.QThread) and o is not main]
+    threads = [o for o in gc.get_objects() if issubclass(type(o), qt.QThread) and o is not main]
     import shiboken6
 
     return problems + [f"a running QThread: {t!r}" for t in threads if shiboken6.isValid(t) and t.isRunning()]
@@ -212,7 +212,8 @@ def _left_threads(before: _Running) -> list[str]:
 
 
 def _left_children(before: _Running) -> list[str]:
-    started = [child for child in _children() if child not in before.children]
+    lasting = {pid() for pid in LASTING_PIDS}
+    started = [child for child in _children() if child not in before.children and child.pid not in lasting]
     _, alive = psutil.wait_procs(started, timeout=GRACE_S)
     for child in alive:
         child.kill()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from desktop_app.core.request import ImageRef, Request, Stage, StageKind, hash_p
 
 PROJECT = Path(__file__).parent.parent
 """Root of the source tree."""
+
+LASTING_PIDS: list[Callable[[], int | None]] = []
+"""Tell the child processes that a fixture of a wider scope owns; it may start them anew during a test."""
 
 STARTER = PROJECT / "resources" / "starter"
 

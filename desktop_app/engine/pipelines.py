@@ -24,6 +24,7 @@ HARMLESS = (
     "but are not expected and will be ignored. Please verify your",  # its old config keys
     "The following part of your input was truncated because CLIP",  # said in the result's notes
     "Token indices sequence length is longer than",
+    "requires torchvision (not installed)",  # the slower way does the same
 )
 """Parts of log lines of the libraries that say nothing to be done."""
 
@@ -52,6 +53,7 @@ def quieten_libraries() -> None:
         "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion",
         "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img",
         "transformers.tokenization_utils_base",
+        "transformers.utils.import_utils",
     ):
         logger = logging.getLogger(name)
         if not any(isinstance(known, HarmlessFilter) for known in logger.filters):

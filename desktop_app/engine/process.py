@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import signal
 import threading
@@ -90,10 +89,8 @@ class EngineProcess:
 
     def abort(self) -> None:
         """End the child at once, whatever it does; for another thread than the one that waits for it."""
-        process = self._process
-        with contextlib.suppress(ValueError):  # it is being ended already
-            if process:
-                process.kill()
+        if process := self._process:
+            process.kill()
 
     # The child ------------------------------------------------------------------------------------
 
@@ -121,7 +118,6 @@ class EngineProcess:
         if self._process:
             self._process.kill()
             self._process.join()
-            self._process.close()
         if self._connection:
             self._connection.close()
         self._process = self._connection = None

@@ -76,7 +76,8 @@ class Residency:
         import torch
 
         used, total, name = _memory(self.device)
-        versions = {"torch": torch.__version__, "diffusers": diffusers.__version__}
+        # str, because torch's version is of a class of its own, whose unpickling would import torch in the window.
+        versions = {"torch": str(torch.__version__), "diffusers": diffusers.__version__}
         return EngineStatus(self.device, name, used, total, versions)
 
     def _load(self, folder: Path, dtype: str) -> Resident:

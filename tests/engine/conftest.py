@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from engine_runs import NEVER, Recorder
-from support import make_picture, make_ref
+from support import LASTING_PIDS, make_picture, make_ref
 
 from desktop_app.core.engine import Engine
 from desktop_app.core.request import ImageRef
@@ -41,6 +41,7 @@ def engine_process(engine_data_dir: Path) -> Iterator[EngineProcess]:
     """In a child process, with one thread."""
     engine = EngineProcess(engine_data_dir, threads=1)
     engine.warm_up("starter")
+    LASTING_PIDS.append(lambda: engine.pid)
     with closing(engine):
         yield engine
 
@@ -48,6 +49,11 @@ def engine_process(engine_data_dir: Path) -> Iterator[EngineProcess]:
 @pytest.fixture(scope="session")
 def fake_engine() -> FakeEngine:
     return FakeEngine()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _started(diffusers_engine: DiffusersEngine, engine_process: EngineProcess) -> None:
+    """Before the first test looks at what runs."""
 
 
 @pytest.fixture(params=["fake_engine", "diffusers_engine", "engine_process"])

@@ -52,9 +52,8 @@ def test_a_child_that_is_killed_in_a_run_is_told_and_the_next_run_succeeds(engin
 def test_a_child_that_died_between_two_runs_is_started_again(engine_process):
     request = make_request(steps=4)
     expected = hash_pixels(paint(engine_process, request))
-    child = psutil.Process(engine_process.pid)
-    child.kill()
-    child.wait(10)
+    engine_process.abort()
+    engine_process._process.join(10)
     assert hash_pixels(paint(engine_process, request)) == expected
 
 

@@ -1,0 +1,136 @@
+"""Placement: how an init image comes to the working size, and how the result goes back to the init image's own."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from PIL import Image
+
+from desktop_app.core.params import MULTIPLE, Fit
+
+Size = tuple[int, int]
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """``box`` (left, top, right, bottom) in pixels of the init image is what is used of it; it comes to lie in
+    ``inner``, in pixels of the working size. Sizes are (width, height).
+    """
+
+    source: Size
+    working: Size
+    fit: Fit
+    box: Box
+    inner: tuple[int, int, int, int]
+
+
+def working_size(source: Size, native: int, multiple: int = MULTIPLE) -> Size:
+    """The size for a picture of size ``source`` with a checkpoint trained on ``native`` × ``native`` pixels: both sides
+    multiples of ``multiple``, an area of about ``native`` squared, and an aspect ratio as near as can be.
+    """
+    ratio = source[0] / source[1]
+    area = (native / multiple) ** 2
+    width = max(math.sqrt(area * ratio), 1.0)
+    candidates = []
+    for columns in {max(math.floor(width) + offset, 1) for offset in (-1, 0, 1, 2)}:
+        for rows in {max(math.floor(columns / ratio), 1), max(math.ceil(columns / ratio), 1)}:
+            candidates.append((columns, rows))
+    columns, rows = min(candidates, key=lambda size: (_cost(size, ratio, area), size))
+    longest = _longest(multiple)
+    return min(columns * multiple, longest), min(rows * multiple, longest)
+
+
+def _cost(size: Size, ratio: float, area: float) -> float:
+    """Twofold stretch costs as much as fourfold or quarter area, so the shape comes first."""
+    return abs(math.log(size[0] / size[1] / ratio)) + 0.5 * abs(math.log(size[0] * size[1] / area))
+
+
+def _longest(multiple: int) -> int:
+    return 8192 // multiple * multiple
+
+
+def plan_placement(source: Size, working: Size, fit: Fit) -> Placement:
+    """How a picture of size ``source`` fits ``working``."""
+    whole_box = (0.0, 0.0, float(source[0]), float(source[1]))
+    whole_inner = (0, 0, *working)
+    if fit is Fit.CROP:
+        return Placement(source, working, fit, _crop_box(source, working), whole_inner)
+    if fit is Fit.PAD:
+        return Placement(source, working, fit, whole_box, _inner_box(source, working))
+    return Placement(source, working, fit, whole_box, whole_inner)
+
+
+def _crop_box(source: Size, working: Size) -> Box:
+    """Whole pixels of the init image, so that what is given back lies exactly on it."""
+    scale = min(source[0] / working[0], source[1] / working[1])
+    width, height = (min(max(round(side * scale), 1), limit) for side, limit in zip(working, source, strict=True))
+    left, top = (source[0] - width) // 2, (source[1] - height) // 2
+    return float(left), float(top), float(left + width), float(top + height)
+
+
+def _inner_box(source: Size, working: Size) -> tuple[int, int, int, int]:
+    scale = min(working[0] / source[0], working[1] / source[1])
+    width, height = (min(max(round(side * scale), 1), limit) for side, limit in zip(source, working, strict=True))
+    left, top = (working[0] - width) // 2, (working[1] - height) // 2
+    return left, top, left + width, top + height
+
+
+def place(image: Image.Image, placement: Placement) -> Image.Image:
+    """``image``, RGB at the source's size, at the working size; the same pixels where the sizes are equal."""
+    left, top, right, bottom = placement.inner
+    scaled = _resize(image, (right - left, bottom - top), placement.box)
+    if scaled.size == placement.working:
+        return scaled
+    return _extend(scaled, placement)
+
+
+def _extend(image: Image.Image, placement: Placement) -> Image.Image:
+    """The outermost pixels drawn out to the edges."""
+    left, top, right, bottom = placement.inner
+    width, height = placement.working
+    padded = Image.new(image.mode, placement.working)
+    padded.paste(image, (left, top))
+    for box, to in (
+        ((left, top, left + 1, bottom), (0, top, left, bottom)),
+        ((right - 1, top, right, bottom), (right, top, width, bottom)),
+    ):
+        _stretch(padded, box, to)
+    for box, to in (
+        ((0, top, width, top + 1), (0, 0, width, top)),
+        ((0, bottom - 1, width, bottom), (0, bottom, width, height)),
+    ):
+        _stretch(padded, box, to)
+    return padded
+
+
+def _stretch(image: Image.Image, box: tuple[int, int, int, int], to: tuple[int, int, int, int]) -> None:
+    size = (to[2] - to[0], to[3] - to[1])
+    if min(size) > 0:
+        image.paste(image.crop(box).resize(size, Image.Resampling.NEAREST), to[:2])
+
+
+def take_back(result: Image.Image, placement: Placement, alpha: Image.Image | None = None) -> Image.Image:
+    """``result``, RGB at the working size, at `own_size`; with the part of ``alpha``, a band at the source's size,
+    that was used.
+    """
+    inner = result if placement.inner == (0, 0, *placement.working) else result.crop(placement.inner)
+    own = _resize(inner, own_size(placement), (0.0, 0.0, float(inner.width), float(inner.height)))
+    if alpha is None:
+        return own
+    whole = own.copy()
+    whole.putalpha(alpha.crop(tuple(round(side) for side in placement.box)))
+    return whole
+
+
+def own_size(placement: Placement) -> Size:
+    """Size of the part of the init image that is used."""
+    left, top, right, bottom = placement.box
+    return round(right - left), round(bottom - top)
+
+
+def _resize(image: Image.Image, size: Size, box: Box) -> Image.Image:
+    if size == image.size and box == (0.0, 0.0, float(size[0]), float(size[1])):
+        return image
+    return image.resize(size, Image.Resampling.LANCZOS, box)
