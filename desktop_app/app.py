@@ -118,7 +118,13 @@ class _Composition:
 
     def _close(self) -> None:
         """The work first, then what holds it; a disk that refuses one part does not keep the others from being kept."""
-        for close in (self._document.close, self._jobs.close, self._stop_engine, self._settings.flush, self._model.close):
+        for close in (
+            self._document.close,
+            self._jobs.close,
+            self._stop_engine,
+            self._settings.flush,
+            self._model.close,
+        ):
             try:
                 close()
             except StudioError as e:

@@ -53,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="underpaint COMMAND --help tells more about each.",
     )
     _add_common(parser)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(prog="underpaint", dest="command", metavar="COMMAND", required=True)
     for name, text in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         _add_common(command, default=argparse.SUPPRESS)

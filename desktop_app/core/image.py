@@ -32,7 +32,17 @@ _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"gimp xcf", "a GIMP document", "Export it as PNG first."),
 )
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
-_LOAD_ERRORS = (OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, EOFError, OverflowError, RuntimeError)
+_LOAD_ERRORS = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    TypeError,
+    KeyError,
+    IndexError,
+    EOFError,
+    OverflowError,
+    RuntimeError,
+)
 """What decoders of damaged pictures are known to raise."""
 
 
@@ -218,7 +228,9 @@ def _colours(image: Image.Image, alpha: Image.Image | None) -> Image.Image:
     """RGB in sRGB, without alpha."""
     plain = _eight_bit(image)
     if plain.mode in ("LA", "La", "PA", "RGBa", "RGBA", "P"):
-        plain = plain.convert("L" if plain.mode in ("LA", "La") else "RGBA").convert("RGB" if "L" not in plain.mode else "L")
+        plain = plain.convert("L" if plain.mode in ("LA", "La") else "RGBA").convert(
+            "RGB" if "L" not in plain.mode else "L"
+        )
     profile = image.info.get("icc_profile")
     managed = _apply_profile(plain, profile) if profile else None
     return managed or plain.convert("RGB")
@@ -243,7 +255,11 @@ def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         return ImageCms.profileToProfile(
-            image, source, _SRGB, ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB",
+            image,
+            source,
+            _SRGB,
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            outputMode="RGB",
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):

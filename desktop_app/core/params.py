@@ -127,7 +127,11 @@ PARAM_SPECS: dict[str, ParamSpec] = {
         ParamSpec("height", "Height", int, "Working height in pixels, a multiple of 8.", 8, 8192, 8),
         ParamSpec("fit", "Fit", Fit, "How the init image is brought to another aspect ratio.", flag="fit"),
         ParamSpec(
-            "own_size", "At the init image's size", bool, "Scale the result to the init image's own size.", flag="own-size"
+            "own_size",
+            "At the init image's size",
+            bool,
+            "Scale the result to the init image's own size.",
+            flag="own-size",
         ),
         ParamSpec("count", "Variations", int, "How many pictures, each with its own seed.", 1, 100, 1, flag="count"),
         ParamSpec("checkpoint", "Checkpoint", str, "The set of weights that paints.", flag="checkpoint"),

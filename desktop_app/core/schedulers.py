@@ -29,9 +29,7 @@ SCHEDULERS: dict[str, SchedulerSpec] = {
         SchedulerSpec("euler_a", "Euler a", "EulerAncestralDiscreteScheduler"),
         SchedulerSpec("heun", "Heun", "HeunDiscreteScheduler"),
         SchedulerSpec("dpmpp_2m", "DPM++ 2M", "DPMSolverMultistepScheduler"),
-        SchedulerSpec(
-            "dpmpp_2m_karras", "DPM++ 2M Karras", "DPMSolverMultistepScheduler", {"use_karras_sigmas": True}
-        ),
+        SchedulerSpec("dpmpp_2m_karras", "DPM++ 2M Karras", "DPMSolverMultistepScheduler", {"use_karras_sigmas": True}),
         SchedulerSpec(
             "dpmpp_2m_sde", "DPM++ 2M SDE", "DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}
         ),

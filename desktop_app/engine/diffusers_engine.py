@@ -141,7 +141,9 @@ class _Run:
         self._tell_unread(resident, stage)
         picture = self._call(resident, number, stage, image)
         if picture is None and resident.dtype != FULL_PRECISION:
-            self.notes.append("Half precision gave values that are not numbers; the picture was made in full precision.")
+            self.notes.append(
+                "Half precision gave values that are not numbers; the picture was made in full precision."
+            )
             self.dtype = FULL_PRECISION
             picture = self._call(self._residency.get(folder, FULL_PRECISION), number, stage, image)
         if picture is None:

@@ -104,5 +104,3 @@ def _paint(request: Request, stage: Stage, number: int) -> Image.Image:
         right, bottom = left + rng.randint(1, size[0]), top + rng.randint(1, size[1])
         draw.ellipse((left, top, right, bottom), fill=tuple(rng.randrange(256) for _ in range(3)))
     return picture
-
-

@@ -203,6 +203,11 @@ class GalleryStore:
         where = "v.init_sha256 = (SELECT pixels_sha256 FROM variations WHERE id = ?) AND p.id = ? AND v.trashed = 0"
         return self._variations(f"{rows.SELECT} WHERE {where} ORDER BY v.key", variation_id, variation_id)
 
+    def made_from(self, init_sha256: str | None, limit: int = 200) -> list[Variation]:
+        """Variations whose init image has those pixels (None: that have no init image), newest first."""
+        where = "v.init_sha256 IS ? AND v.trashed = 0 ORDER BY v.created DESC, v.id DESC LIMIT ?"
+        return self._variations(f"{rows.SELECT} WHERE {where}", init_sha256, limit)
+
     # Changing --------------------------------------------------------------------------------------
 
     def set_stars(self, variation_id: str, stars: int) -> None:

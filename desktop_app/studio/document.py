@@ -187,7 +187,9 @@ class Document(QObject):
         self.set_params(self.tr("Paste settings"), **found.values)
         if found.left_out:
             title = self.tr("Not everything of the text could be taken over")
-            self.error_raised.emit(RequestError(title, " ".join(found.left_out), self.tr("The rest is in the controls.")))
+            self.error_raised.emit(
+                RequestError(title, " ".join(found.left_out), self.tr("The rest is in the controls."))
+            )
 
     def read_settings(self, source: Source) -> Request | str:
         """The request in the picture ``source``, or another program's generation text. Call it on the pool."""

@@ -36,5 +36,7 @@ def _in_srgb(image: QImage) -> QImage:
 
 def _whole(image: QImage) -> QImage:
     if image.isNull():
-        raise ImageError("The picture is empty", "There are no pixels in it, or no memory to hold them.", "Try another.")
+        raise ImageError(
+            "The picture is empty", "There are no pixels in it, or no memory to hold them.", "Try another."
+        )
     return image

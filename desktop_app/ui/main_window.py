@@ -205,6 +205,7 @@ class MainWindow(QMainWindow):
         self._keep_layout()
         self.hide()
         self.presenter.close()
+        self.strip.model.close()
         self.commands.close()
         self.parts.close()
 

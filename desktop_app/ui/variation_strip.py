@@ -2,20 +2,215 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QSize, Qt, Signal
-from PySide6.QtGui import QPixmap
-from PySide6.QtWidgets import QLabel, QListView, QStackedWidget, QVBoxLayout, QWidget
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
+from PySide6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QObject, Qt, Signal
+from PySide6.QtWidgets import QListView, QVBoxLayout, QWidget
+
+from desktop_app.core.errors import StudioError
 from desktop_app.core.variation import Variation
 from desktop_app.studio.document import Document
-from desktop_app.studio.gallery_model import GalleryModel
+from desktop_app.studio.gallery_model import GalleryModel, describe, mime_of
 from desktop_app.studio.jobs import Job, JobQueue
-from desktop_app.studio.qimage import to_qimage
+from desktop_app.studio.pool import PoolRunner
 from desktop_app.ui.canvas_presenter import CanvasPresenter
 from desktop_app.ui.empty import EmptyState
 from desktop_app.ui.job_texts import progress_text, share_done
-from desktop_app.ui.theme import GRID
 from desktop_app.ui.thumbnail_delegate import CellFacts, Index, ThumbnailDelegate
 
 SIDE = 96
 MAX_SHOWN = 200
+
+
+class StripModel(QAbstractListModel):
+    """The running job, if it belongs to the document, then the variations of the document's init image."""
+
+    JobRole = Qt.ItemDataRole.UserRole + 2
+
+    def __init__(
+        self, document: Document, jobs: JobQueue, gallery: GalleryModel, presenter: CanvasPresenter, parent: QObject
+    ) -> None:
+        super().__init__(parent)
+        self._document = document
+        self._jobs = jobs
+        self._gallery = gallery
+        self._presenter = presenter
+        self._job: Job | None = None
+        self._variations: list[Variation] = []
+        self._asking = 0
+        self._reader = PoolRunner(self)
+        self._reader.finished.connect(self._on_read)
+        self._reader.failed.connect(self._on_failed)
+        document.init_image_changed.connect(self._ask)
+        jobs.state_changed.connect(self._on_jobs_changed)
+        jobs.progressed.connect(self._on_job_progressed)
+        jobs.finished.connect(self._on_job_finished)
+        gallery.thumbnail_ready.connect(self._on_thumbnail_ready)
+        gallery.contents_changed.connect(self._ask)
+        presenter.shown_changed.connect(self._on_shown_changed)
+        self._ask()
+        self._on_jobs_changed()
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own default
+        """The job and the variations."""
+        return 0 if parent.isValid() else (self._job is not None) + len(self._variations)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Preview or thumbnail, the `Variation` or the `Job`, and what is said of them."""
+        if not self.checkIndex(index, QAbstractListModel.CheckIndexOption.IndexIsValid):
+            return None
+        if self._job is not None and index.row() == 0:
+            return self._job_data(self._job, role)
+        variation = self._variations[index.row() - (self._job is not None)]
+        if role == Qt.ItemDataRole.DecorationRole:
+            return self._gallery.thumbnail(variation)
+        if role == GalleryModel.VariationRole:
+            return variation
+        if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
+            return describe(variation)
+        return None
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        """Finished pictures can be dragged out."""
+        flags = super().flags(index)
+        is_finished = index.isValid() and index.data(GalleryModel.VariationRole) is not None
+        return flags | Qt.ItemFlag.ItemIsDragEnabled if is_finished else flags
+
+    def mimeTypes(self) -> list[str]:
+        """As the gallery's."""
+        return self._gallery.mimeTypes()
+
+    def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData:
+        """As the gallery's."""
+        found = [index.data(GalleryModel.VariationRole) for index in indexes]
+        return mime_of([variation for variation in found if variation])
+
+    def supportedDragActions(self) -> Qt.DropAction:
+        """The strip keeps what is dragged out of it."""
+        return Qt.DropAction.CopyAction
+
+    def close(self) -> None:
+        """Let the reading threads end."""
+        self._reader.wait()
+
+    def facts(self, index: Index) -> CellFacts:
+        """What is drawn over the picture of ``index``."""
+        job = index.data(self.JobRole)
+        if isinstance(job, Job):
+            return CellFacts(progress=share_done(job.progress))
+        variation = index.data(GalleryModel.VariationRole)
+        if variation is None:
+            return CellFacts()
+        shown = self._presenter.shown
+        is_shown = shown is not None and shown.id == variation.id
+        return CellFacts(variation.stars, is_missing=variation.missing, is_shown=is_shown)
+
+    def _job_data(self, job: Job, role: int) -> Any:
+        if role == Qt.ItemDataRole.DecorationRole:
+            return job.preview
+        if role == self.JobRole:
+            return job
+        if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
+            return progress_text(job)
+        return None
+
+    def _ask(self) -> None:
+        init_image = self._document.init_image
+        sha256 = init_image.ref.sha256 if init_image else None
+        self._asking += 1
+        self._reader.start(self._asking, partial(self._gallery.made_from, sha256, MAX_SHOWN))
+
+    def _on_read(self, asked: int, found: list[Variation]) -> None:
+        if asked != self._asking or found == self._variations:
+            return
+        self.beginResetModel()
+        self._variations = found
+        self.endResetModel()
+
+    def _on_failed(self, _asked: int, error: StudioError) -> None:
+        self._gallery.error_raised.emit(error)
+
+    def _on_jobs_changed(self) -> None:
+        current = self._jobs.current
+        job = current if current is not None and self._presenter.belongs(current.request) else None
+        if job is self._job:
+            return
+        if self._job is not None:
+            self.beginRemoveRows(QModelIndex(), 0, 0)
+            self._job = None
+            self.endRemoveRows()
+        if job is not None:
+            self.beginInsertRows(QModelIndex(), 0, 0)
+            self._job = job
+            self.endInsertRows()
+
+    def _on_job_progressed(self, job: Job) -> None:
+        if job is self._job:
+            self.dataChanged.emit(self.index(0, 0), self.index(0, 0))
+
+    def _on_job_finished(self, _job: Job, variation: Variation) -> None:
+        if not self._presenter.belongs(variation.request) or variation in self._variations:
+            return
+        row = int(self._job is not None)
+        self.beginInsertRows(QModelIndex(), row, row)
+        self._variations.insert(0, variation)
+        self.endInsertRows()
+
+    def _on_thumbnail_ready(self, variation_id: str) -> None:
+        for row, variation in enumerate(self._variations, start=int(self._job is not None)):
+            if variation.id == variation_id:
+                self.dataChanged.emit(self.index(row, 0), self.index(row, 0))
+
+    def _on_shown_changed(self) -> None:
+        if self.rowCount():
+            self.dataChanged.emit(self.index(0, 0), self.index(self.rowCount() - 1, 0))
+
+
+class VariationStrip(QWidget):
+    """One row of pictures under the canvas."""
+
+    shown = Signal(object)
+    """The `Variation` the user picked to look at."""
+
+    def __init__(
+        self, document: Document, jobs: JobQueue, gallery: GalleryModel, presenter: CanvasPresenter
+    ) -> None:
+        super().__init__()
+        self.model = StripModel(document, jobs, gallery, presenter, self)
+        self.view = QListView()
+        self.view.setObjectName("variationStrip")
+        self.view.setAccessibleName(self.tr("Variations of this init image"))
+        self.view.setFlow(QListView.Flow.LeftToRight)
+        self.view.setWrapping(False)
+        self.view.setUniformItemSizes(True)
+        self.view.setMouseTracking(True)
+        self.view.setDragEnabled(True)
+        self.view.setDragDropMode(QListView.DragDropMode.DragOnly)
+        self.view.setHorizontalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+        self.view.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.view.setItemDelegate(ThumbnailDelegate(self.model.facts, SIDE, self.view))
+        self.view.setModel(self.model)
+        self.view.clicked.connect(self._on_activated)
+        self.view.activated.connect(self._on_activated)
+        self.empty = EmptyState(self.view, self.model, self._empty_sentence)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.empty)
+        for signal in (self.model.rowsInserted, self.model.rowsRemoved, self.model.modelReset):
+            signal.connect(self._fit_height)
+        self._fit_height()
+
+    def _fit_height(self) -> None:
+        """Slim while there is nothing to show."""
+        bar = self.view.horizontalScrollBar().sizeHint().height()
+        self.setFixedHeight(SIDE + bar + 4 if self.model.rowCount() else 40)
+
+    def _empty_sentence(self) -> str:
+        return self.tr("Variations of this picture line up here.")
+
+    def _on_activated(self, index: QModelIndex) -> None:
+        if variation := index.data(GalleryModel.VariationRole):
+            self.shown.emit(variation)
+
