@@ -120,7 +120,7 @@ def take_back(result: Image.Image, placement: Placement, alpha: Image.Image | No
     if alpha is None:
         return own
     whole = own.copy()
-    whole.putalpha(alpha.crop(tuple(round(side) for side in placement.box)))
+    whole.putalpha(alpha.crop(placement.box))
     return whole
 
 

@@ -161,7 +161,7 @@ class JobQueue(QAbstractListModel):
 
     # What the user wants --------------------------------------------------------------------------
 
-    def submit(self, requests: list[Request]) -> list[Job]:
+    def add(self, requests: list[Request]) -> list[Job]:
         """Queue a job for each request. Starts at once, unless the user himself has paused the queue."""
         jobs = [Job(request) for request in requests]
         self._insert_waiting(jobs, len(self._waiting))
@@ -228,7 +228,7 @@ class JobQueue(QAbstractListModel):
     def duplicate(self, job_id: str) -> Job | None:
         """Queue the same request again, behind all others."""
         job = self.find(job_id)
-        return self.submit([job.request])[0] if job else None
+        return self.add([job.request])[0] if job else None
 
     def clear_finished(self) -> None:
         """Take ended jobs off the list, but those whose picture is not on disk."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QToolButton
+from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
 
 from desktop_app.ui.compare_view import ViewMode
 from desktop_app.ui.field import set_role
@@ -25,8 +25,8 @@ STYLE = """
 class _Bar(QFrame):
     """A rounded frame with a row of flat buttons."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__()
+    def __init__(self, name: str, parent: QWidget) -> None:
+        super().__init__(parent)
         self.setObjectName(name)
         self.setStyleSheet(STYLE)
         self.row = QHBoxLayout(self)
@@ -51,8 +51,8 @@ class ModeBar(_Bar):
 
     mode_chosen = Signal(ViewMode)
 
-    def __init__(self) -> None:
-        super().__init__("modeBar")
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__("modeBar", parent)
         self.setAccessibleName(self.tr("What the canvas shows"))
         self._group = QButtonGroup(self)
         self.buttons: dict[ViewMode, QToolButton] = {}
@@ -76,8 +76,8 @@ class ModeBar(_Bar):
 class ZoomBar(_Bar):
     """Size of the picture, zoom, and the buttons Fit and 100 %."""
 
-    def __init__(self) -> None:
-        super().__init__("zoomBar")
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__("zoomBar", parent)
         self.setAccessibleName(self.tr("Zoom"))
         self.size_text = QLabel()
         self.size_text.setToolTip(self.tr("Size of the picture in pixels"))

@@ -12,6 +12,8 @@ from urllib.parse import unquote_to_bytes
 from PySide6.QtCore import QMimeData, QUrl
 from PySide6.QtGui import QImage
 
+from desktop_app.core.image import SUFFIXES
+
 Source = Path | bytes | str | QImage
 """A file, a file's contents, an address on the web, or pixels."""
 
@@ -41,7 +43,7 @@ def offers_picture(mime: QMimeData) -> bool:
 
 def read_variations(mime: QMimeData) -> list[str]:
     """Ids of the variations that are dragged."""
-    return bytes(mime.data(VARIATION_MIME).data()).decode("utf-8", "replace").split("\n") if mime.hasFormat(VARIATION_MIME) else []
+    return bytes(mime.data(VARIATION_MIME).data()).decode("utf-8", "replace").split()
 
 
 def read_drop(mime: QMimeData) -> Source | None:
@@ -66,3 +68,48 @@ def _contents(mime: QMimeData) -> bytes | None:
 def _pixels(mime: QMimeData) -> QImage | None:
     image = mime.imageData() if mime.hasImage() else None
     return image if isinstance(image, QImage) and not image.isNull() else None
+
+
+def _fragment(mime: QMimeData) -> bytes | str | None:
+    """The picture of a piece of a web page: its own address, not the one of the page that it links to."""
+    found = _IMG_SRC.search(mime.html())
+    return _from_address(unescape(next(filter(None, found.groups()), ""))) if found else None
+
+
+def _address(mime: QMimeData) -> bytes | str | None:
+    web = next((url.toString() for url in mime.urls() if url.scheme() in WEB_SCHEMES), mime.text())
+    return _from_address(web)
+
+
+def _is_address(text: str) -> bool:
+    return _DATA_URL.match(text.strip()) is not None or _is_web(text.strip())
+
+
+def _is_web(text: str) -> bool:
+    url = QUrl(text, QUrl.ParsingMode.StrictMode)
+    return not any(map(str.isspace, text)) and url.scheme() in WEB_SCHEMES and bool(url.host())
+
+
+def _from_address(text: str) -> bytes | str | None:
+    text = text.strip()
+    if found := _DATA_URL.match(text):
+        return _decoded(found[1], found[2])
+    return text if _is_web(text) else None
+
+
+def _decoded(attributes: str, content: str) -> bytes | None:
+    try:
+        plain = unquote_to_bytes(content)
+        return base64.b64decode(plain, validate=False) if ";base64" in attributes.lower() else plain
+    except binascii.Error:
+        return None
+
+
+def _path(text: str) -> Path | None:
+    """A file whose path or file address was copied as text."""
+    text = text.strip()
+    if not text or "\n" in text:
+        return None
+    url = QUrl(text)
+    path = Path(url.toLocalFile() if url.isLocalFile() else text)
+    return path if path.is_absolute() and path.suffix.lower() in SUFFIXES else None

@@ -17,6 +17,7 @@ from desktop_app.core.image import SUFFIXES
 from desktop_app.core.parameters import parameters_text
 from desktop_app.core.request import Request
 from desktop_app.core.variation import Variation
+from desktop_app.studio.opener import Source
 from desktop_app.studio.pool import PoolRunner
 from desktop_app.ui.canvas import DropZone, read_paste
 from desktop_app.ui.canvas_presenter import read_picture
@@ -146,7 +147,7 @@ class Commands(QObject):
         except StudioError as e:
             self._window.show_error(e)
             return
-        self._jobs.submit(requests)
+        self._jobs.add(requests)
 
     def open_picture(self) -> None:
         """Ask for a file and open it."""
@@ -248,7 +249,7 @@ class Commands(QObject):
         else:
             self._jobs.pause()
 
-    def _on_image_dropped(self, source: object, zone: DropZone) -> None:
+    def _on_image_dropped(self, source: Source, zone: DropZone) -> None:
         if zone is DropZone.RESTORE:
             self._pool.start("restore", partial(self._document.read_settings, source))
         else:

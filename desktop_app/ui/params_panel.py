@@ -59,7 +59,7 @@ class ParamsPanel(QWidget):
         self.steps = make_spin("steps", "stepsSpin")
         self.seed = SeedControl(icons)
         self.scheduler = self._combo("schedulerCombo", {name: spec.label for name, spec in SCHEDULERS.items()})
-        self.size = SizeControl(icons)
+        self.size_control = SizeControl(icons)
         self.fit = self._combo("fitCombo", {fit.value: param_text(text) for fit, text in FITS.items()})
         self.own_size = QCheckBox(param_text(PARAM_SPECS["own_size"].label))
         self.own_size.setObjectName("ownSizeCheck")
@@ -81,7 +81,7 @@ class ParamsPanel(QWidget):
         """Show what ``plan`` found out: the automatic size, and the value that cannot be run."""
         params = self._document.params
         size = (params.width, params.height) if params.width and params.height else None
-        self.size.show_value(size, plan.working_size)
+        self.size_control.show_value(size, plan.working_size)
         self.show_error(plan.error)
 
     def _make_fields(self) -> dict[str, Field]:
@@ -91,7 +91,7 @@ class ParamsPanel(QWidget):
             "steps": Field("steps", self.steps),
             "seed": Field("seed", self.seed, self.seed.edit),
             "scheduler": Field("scheduler", self.scheduler),
-            SIZE: Field(SIZE, self.size, self.size.combo),
+            SIZE: Field(SIZE, self.size_control, self.size_control.combo),
             "fit": Field("fit", self.fit),
         }
 
@@ -119,12 +119,12 @@ class ParamsPanel(QWidget):
         self.steps.valueChanged.connect(self._on_steps_changed)
         self.seed.edited.connect(self._on_seed_edited)
         self.scheduler.activated.connect(self._on_scheduler_activated)
-        self.size.edited.connect(self._on_size_edited)
+        self.size_control.edited.connect(self._on_size_edited)
         self.fit.activated.connect(self._on_fit_activated)
         self.own_size.clicked.connect(self._on_own_size_clicked)
         self._guard = WheelGuard(self)
-        self._guard.watch(self.steps, self.scheduler, self.size.combo, self.fit)
-        self._guard.watch(self.size.width_spin, self.size.height_spin)
+        self._guard.watch(self.steps, self.scheduler, self.size_control.combo, self.fit)
+        self._guard.watch(self.size_control.width_spin, self.size_control.height_spin)
 
     def _combo(self, name: str, entries: dict[str, str]) -> QComboBox:
         combo = QComboBox()
@@ -185,7 +185,7 @@ class GeneratePanel(QWidget):
 
     generate_requested = Signal()
 
-    def __init__(self, document: Document, icons: Icons) -> None:
+    def __init__(self, document: Document) -> None:
         super().__init__()
         self._document = document
         self._sentence = QLabel()
