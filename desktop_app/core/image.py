@@ -132,10 +132,11 @@ def _read_file(path: Path, called: str) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (OSError, ValueError) as e:
         raise _unreadable(path, called, e) from e
+    info = os.fstat(descriptor)
+    if stat.S_ISDIR(info.st_mode):
+        os.close(descriptor)
+        raise _is_folder(called)
     with os.fdopen(descriptor, "rb") as file:
-        info = os.fstat(descriptor)
-        if stat.S_ISDIR(info.st_mode):
-            raise _is_folder(called)
         if not stat.S_ISREG(info.st_mode):
             raise ImageError("This is no file", f"{called} is a pipe or a device", "Choose a picture file.")
         if info.st_size > MAX_FILE_BYTES:
@@ -212,25 +213,30 @@ def _reason(e: Exception) -> str:
 
 def _to_srgb(image: Image.Image) -> Image.Image:
     alpha = _alpha(image)
-    colours = _colours(image, alpha)
+    colours = _colours(image)
     if alpha is not None:
         colours.putalpha(alpha)
     return colours
 
 
+_WITH_ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
+
+
 def _alpha(image: Image.Image) -> Image.Image | None:
-    if "A" in image.getbands():
-        return image.getchannel("A")
+    if image.mode in _WITH_ALPHA:  # the bands of LAB have an A that is none
+        return image.getchannel("A") if image.mode in ("RGBA", "LA", "PA") else image.convert("RGBA").getchannel("A")
     return image.convert("RGBA").getchannel("A") if "transparency" in image.info else None
 
 
-def _colours(image: Image.Image, alpha: Image.Image | None) -> Image.Image:
+def _colours(image: Image.Image) -> Image.Image:
     """RGB in sRGB, without alpha."""
     plain = _eight_bit(image)
-    if plain.mode in ("LA", "La", "PA", "RGBa", "RGBA", "P"):
-        plain = plain.convert("L" if plain.mode in ("LA", "La") else "RGBA").convert(
-            "RGB" if "L" not in plain.mode else "L"
-        )
+    if plain.mode in ("LA", "La"):
+        plain = plain.convert("L")
+    elif plain.mode in (*_WITH_ALPHA, "P", "YCbCr", "HSV"):
+        plain = plain.convert("RGBA").convert("RGB") if plain.mode in _WITH_ALPHA else plain.convert("RGB")
+    elif plain.mode == "LAB":
+        return ImageCms.applyTransform(plain, _FROM_LAB) or plain.convert("RGB")
     profile = image.info.get("icc_profile")
     managed = _apply_profile(plain, profile) if profile else None
     return managed or plain.convert("RGB")
@@ -267,6 +273,7 @@ def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
 
 
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+_FROM_LAB = ImageCms.buildTransform(ImageCms.createProfile("LAB"), _SRGB, "LAB", "RGB")
 
 
 def _strip(image: Image.Image) -> Image.Image:
