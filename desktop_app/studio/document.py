@@ -316,6 +316,7 @@ class Document(QObject):
     def close(self) -> None:
         """End what goes on in the background, and write the session. Raises `StoreError`."""
         expected = self._expected_ref
+        self.undo_stack.blockSignals(True)  # it would tell of its own end to widgets that have none left
         self._drop_opening()
         self._opener.wait()
         self._reader.wait()

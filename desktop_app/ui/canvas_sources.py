@@ -33,7 +33,7 @@ _DATA_URL = re.compile(r"data:image/[\w.+-]+((?:;[^,;]*)*),(.*)", re.IGNORECASE 
 
 
 def offers_picture(mime: QMimeData) -> bool:
-    """Whether ``mime`` may hold a picture; looks at names and addresses only, so it can be asked while a drag hovers."""
+    """Whether ``mime`` may hold a picture. Looks at names and addresses only: it is asked while a drag hovers."""
     if mime.hasFormat(VARIATION_MIME) or mime.hasImage() or any(map(mime.hasFormat, PICTURE_FORMATS)):
         return True
     if any(url.isLocalFile() or url.scheme() in WEB_SCHEMES for url in mime.urls()):

@@ -1,4 +1,4 @@
-"""CompareView: paints init image and result alone, under one sliding edge, or side by side; pans and zooms them as one."""
+"""CompareView: paints init image and result alone, under a sliding edge or side by side; zooms them as one."""
 
 from __future__ import annotations
 

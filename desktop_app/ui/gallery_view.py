@@ -16,7 +16,7 @@ from desktop_app.ui.theme import GRID
 from desktop_app.ui.thumbnail_delegate import CellFacts, Index, ThumbnailDelegate
 
 SEARCH_DELAY_MS = 200
-CELL = 112
+CELL = 96
 """Least side of a cell; cells grow to fill the width."""
 
 MAX_STARS = 5

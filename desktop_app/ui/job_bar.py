@@ -11,9 +11,10 @@ from desktop_app.studio.jobs import Job, JobQueue
 from desktop_app.ui.field import set_role
 from desktop_app.ui.icons import Icons
 from desktop_app.ui.job_texts import progress_text, share_done
-from desktop_app.ui.texts import file_size, plural
+from desktop_app.ui.texts import plural
 from desktop_app.ui.theme import GRID
 
+GIGABYTE = 1e9
 FULL = 1000
 """The progress bar counts in thousandths."""
 
@@ -29,13 +30,16 @@ class JobBar(QFrame):
         self._jobs = jobs
         self._text = QLabel()
         self._text.setObjectName("phaseLabel")
-        self._text.setMinimumWidth(280)
+        # Its words change at every step, and must not push the panels about.
+        self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._text.setMinimumWidth(240)
         self.progress = QProgressBar()
         self.progress.setObjectName("progressBar")
         self.progress.setRange(0, FULL)
         self.progress.setTextVisible(False)
         self.progress.setFixedHeight(GRID)
         self.progress.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.progress.setMinimumWidth(64)
         self.progress.setAccessibleName(self.tr("Progress of the running picture"))
         self.progress.setToolTip(self.progress.accessibleName())
         self.stop = self._make_stop(actions, icons)
@@ -61,6 +65,8 @@ class JobBar(QFrame):
         layout.setSpacing(GRID + 4)
         for widget in (self._text, self.progress, self.stop, self.resume, self.queue, self._engine):
             layout.addWidget(widget)
+        layout.setStretch(0, 3)
+        layout.setStretch(1, 2)
         jobs.progressed.connect(self._on_job_progressed)
         jobs.state_changed.connect(self.refresh)
         self.refresh()
@@ -69,7 +75,7 @@ class JobBar(QFrame):
         """Show the device that paints."""
         text = status.device or self.tr("engine idle")
         if status.memory_total:
-            text += f" {file_size(status.memory_used)} / {file_size(status.memory_total)}"
+            text += f" {status.memory_used / GIGABYTE:.1f}/{status.memory_total / GIGABYTE:.0f} GB"
         self._engine.setText(text)
         self._engine.setToolTip(status.device_name or self.tr("The device that paints"))
 

@@ -24,6 +24,7 @@ from desktop_app.ui.prompt_panel import PromptPanel
 from desktop_app.ui.queue_view import QueuePanel
 from desktop_app.ui.theme import GRID, Theme
 from desktop_app.ui.variation_strip import VariationStrip
+from desktop_app.ui.view_commands import ViewCommands
 
 LAYOUT_VERSION = 1
 PARAMS_WIDTH = 320
@@ -60,8 +61,10 @@ class MainWindow(QMainWindow):
         self._make_docks()
         self._make_menus()
         self.commands = Commands(self)
+        self.view_commands = ViewCommands(self)
         self._default_layout = self.saveState(LAYOUT_VERSION)
         self._restore_layout()
+        self.prompt_panel.prompt.setFocus()
 
     def _make_center(self) -> None:
         self.canvas = Canvas(self.parts.folders.resources / "samples")

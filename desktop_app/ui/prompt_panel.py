@@ -14,7 +14,7 @@ from desktop_app.ui.field import Field, set_role
 from desktop_app.ui.prompt_edit import PromptEdit
 from desktop_app.ui.theme import GRID
 
-MAX_SUGGESTIONS = 4
+MAX_SUGGESTIONS = 3
 
 
 class PromptPanel(QWidget):

@@ -102,9 +102,12 @@ def make_style_sheet(scheme: Scheme) -> str:
         border: 1px solid {scheme.border}; border-radius: 4px; padding: 3px 4px; background: {scheme.base};
         selection-background-color: {scheme.accent}; selection-color: {scheme.on_accent};
     }}
+    QLineEdit {{ min-height: 18px; }}
     QPlainTextEdit:focus, QLineEdit:focus {{ border: 1px solid {scheme.focus}; }}
     QPlainTextEdit[invalid="true"], QLineEdit[invalid="true"] {{ border: 1px solid {scheme.error}; }}
-    QAbstractSpinBox > QLineEdit {{ border: none; padding: 0; background: transparent; }}
+    QAbstractSpinBox {{ min-height: 22px; }}
+    QComboBox {{ min-height: 22px; }}
+    QAbstractSpinBox > QLineEdit {{ border: none; padding: 0; min-height: 0; background: transparent; }}
     QPushButton#generateButton {{
         background: {scheme.accent}; color: {scheme.on_accent}; border: 2px solid {scheme.accent};
         border-radius: 5px; padding: 6px 16px; font-weight: 600;

@@ -21,6 +21,9 @@ from desktop_app.ui.job_texts import progress_text, share_done
 from desktop_app.ui.thumbnail_delegate import CellFacts, Index, ThumbnailDelegate
 
 SIDE = 96
+SLIM = 48
+"""Height while there is nothing to show."""
+
 MAX_SHOWN = 200
 
 
@@ -205,7 +208,7 @@ class VariationStrip(QWidget):
     def _fit_height(self) -> None:
         """Slim while there is nothing to show."""
         bar = self.view.horizontalScrollBar().sizeHint().height()
-        self.setFixedHeight(SIDE + bar + 4 if self.model.rowCount() else 40)
+        self.setFixedHeight(SIDE + bar + 4 if self.model.rowCount() else SLIM)
 
     def _empty_sentence(self) -> str:
         return self.tr("Variations of this picture line up here.")
