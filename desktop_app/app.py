@@ -128,7 +128,7 @@ class _Composition:
             try:
                 close()
             except StudioError as e:
-                log.error("At closing: %s", e)  # noqa: TRY400 - the sentence says all
+                log.error("At closing: %s", e)
         self._gallery.close()
         self._theme.deleteLater()
 
@@ -194,7 +194,7 @@ def _set_up_log(paths: Paths) -> None:
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.INFO)
-    faulthandler.enable((paths.logs / "crash.log").open("w"))  # noqa: SIM115 - open as long as the process lives
+    faulthandler.enable((paths.logs / "crash.log").open("w"))
     log.info("Underpaint %s begins", __version__)
 
 

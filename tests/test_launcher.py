@@ -1,4 +1,4 @@
-"""The launcher under packaging/: what it does with its arguments, its virtual environment and the system's libraries."""
+"""The launcher under packaging/: what it does with its arguments, its environment and the system's libraries."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ BACKEND = """
 import zipfile
 def build_editable(folder, config_settings=None, metadata_directory=None):
     name = "tiny-1.0-py3-none-any.whl"
-    files = {"tiny.py": "WORD = 'tiny'", "tiny-1.0.dist-info/METADATA": "Metadata-Version: 2.1\\nName: tiny\\nVersion: 1.0\\n",
-             "tiny-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"}
+    files = {
+        "tiny.py": "WORD = 'tiny'",
+        "tiny-1.0.dist-info/METADATA": "Metadata-Version: 2.1\\nName: tiny\\nVersion: 1.0\\n",
+        "tiny-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+    }
     record = "".join(f"{path},,\\n" for path in files) + "tiny-1.0.dist-info/RECORD,,\\n"
     with zipfile.ZipFile(f"{folder}/{name}", "w") as wheel:
         for path, text in {**files, "tiny-1.0.dist-info/RECORD": record}.items():

@@ -200,7 +200,8 @@ def _check_range(spec: ParamSpec, value: Any) -> None:
     if not right_kind or not math.isfinite(value):
         kind = "a number" if spec.kind is float else "a whole number"
         raise RequestError(f"{spec.label} is not {kind}", repr(value), spec.tip, param=spec.name)
-    assert spec.minimum is not None and spec.maximum is not None
+    assert spec.minimum is not None
+    assert spec.maximum is not None
     if not spec.minimum <= value <= spec.maximum:
         raise RequestError(
             f"{spec.label} is out of range",

@@ -1,4 +1,4 @@
-"""The schedulers that can be chosen, by name. What they are in diffusers stands here as text, so that nothing is imported."""
+"""The schedulers that can be chosen, by name. Their classes in diffusers stand here as text: nothing is imported."""
 
 from __future__ import annotations
 

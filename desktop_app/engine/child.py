@@ -58,7 +58,7 @@ def _set_up_log(data_dir: Path) -> None:
         handler = logging.handlers.RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=2, encoding="utf-8")
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         root.addHandler(handler)
-        faulthandler.enable((folder / "engine-crash.log").open("w"))  # noqa: SIM115 - open as long as the process lives
+        faulthandler.enable((folder / "engine-crash.log").open("w"))
     except OSError:
         root.addHandler(logging.NullHandler())  # a full disk is no reason not to paint
     if sys.stderr is None or not sys.stderr.isatty():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import replace
 from typing import Any
@@ -62,10 +63,8 @@ class DiffusersEngine:
         """See `Engine.warm_up`."""
         residency = self._start()
         if checkpoint:
-            try:
+            with contextlib.suppress(StudioError):  # the run that needs it will say what is wrong with it
                 residency.get(self._find_checkpoint(checkpoint))
-            except StudioError:
-                pass  # the run that needs the checkpoint will say what is wrong with it
 
     def status(self) -> EngineStatus:
         """See `Engine.status`."""

@@ -1,7 +1,8 @@
-"""EngineProcess: the engine as a child process. A fault of the device, or a full memory, takes the child and never us."""
+"""EngineProcess: the engine as a child process. A fault of the device, or a full memory, takes the child, never us."""
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import signal
 import threading
@@ -80,10 +81,8 @@ class EngineProcess:
         """See `Engine.close`."""
         with self._lock:
             if self._connection and self._process:
-                try:
+                with contextlib.suppress(OSError):  # it has gone by itself
                     self._connection.send(Close())
-                except OSError:
-                    pass  # it has gone by itself
                 self._process.join(CLOSE_S)
             self._end()
 
@@ -155,10 +154,8 @@ class EngineProcess:
 
     def _ask_to_stop(self) -> float:
         assert self._connection is not None
-        try:
+        with contextlib.suppress(OSError):  # the child has gone: the next look at the pipe says so
             self._connection.send(Cancel(self._call))
-        except OSError:
-            pass  # the child has gone: the next look at the pipe says so
         return time.monotonic()
 
     def _receive(self, timeout: float | None) -> Answer | None:

@@ -114,7 +114,9 @@ class CheckpointStore:
         raise _not_a_folder(ref, path, is_file=is_file)
 
 
-_WHAT_IS_POSSIBLE = f'Choose "{STARTER}", or a folder in diffusers layout (it contains {INDEX_NAME}, and a folder for each of its parts).'
+_WHAT_IS_POSSIBLE = (
+    f'Choose "{STARTER}", or a folder in diffusers layout (it contains {INDEX_NAME}, and a folder for each part).'
+)
 
 
 def _starter() -> Path:
@@ -292,7 +294,7 @@ def _no_weights(place: Path) -> CheckpointError:
     files = [path.name for path in place.iterdir()] if place.is_dir() else []
     if any(name.endswith(".safetensors") for name in files):
         detail = f"{place.name} has {', '.join(sorted(files)[:6])}"
-        hint = f"Name the files of the variant that you want {_WEIGHT_NAMES[0]}.safetensors or {_WEIGHT_NAMES[1]}.safetensors."
+        hint = f"Name the files of the variant that you want {' or '.join(f'{n}.safetensors' for n in _WEIGHT_NAMES)}."
         return CheckpointError("The checkpoint has its weights only as a variant", detail, hint)
     if any(Path(name).suffix.lower() in _UNSAFE for name in files):
         return _unsafe(f"{place.parent.name}/{place.name}")

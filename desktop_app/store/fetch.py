@@ -1,4 +1,4 @@
-"""Fetching a picture from the web, when the user asked for it: https only, small, quick, and never from a private network.
+"""Fetching a picture from the web, when the user asked for it: https only, small, quick, never from a private network.
 
 Names are resolved here and the connection goes to the address that was checked, so a name cannot point elsewhere
 between the check and the connection. The same holds for every redirect.

@@ -48,7 +48,8 @@ def open_recovered(paths: Paths, report: RecoveryReport) -> sqlite3.Connection:
         stars = _salvage_stars(aside)
         report.rebuilt = True
         report.sentences.append(
-            f"The gallery's database was damaged ({e}) and was made anew from the pictures; the old one is kept as {aside.name}."
+            f"The gallery's database was damaged ({e}) and was made anew from the pictures; "
+            f"the old one is kept as {aside.name}."
         )
         opened = _open_anew(paths.database)
     try:
@@ -65,7 +66,7 @@ def reconcile(
 ) -> None:
     """Bring the rows in agreement with the files; ``stars`` by id are given to adopted pictures."""
     rows = {row["file"]: bool(row["trashed"]) for row in connection.execute("SELECT file, trashed FROM variations")}
-    files = {file: False for file in _pictures(paths.gallery)} | {file: True for file in _pictures(paths.trash)}
+    files = dict.fromkeys(_pictures(paths.gallery), False) | dict.fromkeys(_pictures(paths.trash), True)
     moved = [(trashed, file) for file, trashed in files.items() if rows.get(file, trashed) is not trashed]
     if moved:
         with transaction(connection):

@@ -28,13 +28,13 @@ class SetParams(QUndoCommand):
         super().__init__(text)
         self._show = show
         self._before = before
-        self._after = after
+        self.after = after
         self._name = name
-        self._when = when
+        self.when = when
 
     def redo(self) -> None:
         """Show the new values."""
-        self._show(self._after)
+        self._show(self.after)
 
     def undo(self) -> None:
         """Show the old values."""
@@ -46,11 +46,11 @@ class SetParams(QUndoCommand):
 
     def mergeWith(self, other: QUndoCommand) -> bool:
         """Take in ``other``, the edit just made of the same field."""
-        if not isinstance(other, SetParams) or other._when - self._when > MERGE_PAUSE_S:
+        if not isinstance(other, SetParams) or other.when - self.when > MERGE_PAUSE_S:
             return False
-        self._after = other._after
-        self._when = other._when
-        self.setObsolete(self._after == self._before)
+        self.after = other.after
+        self.when = other.when
+        self.setObsolete(self.after == self._before)
         return True
 
 

@@ -1,4 +1,4 @@
-"""GalleryModel: the variations of the gallery as rows, newest first; an index with a cache, over 100,000 pictures too."""
+"""GalleryModel: the variations of the gallery as rows, newest first; an index with a cache, for 100,000 pictures too."""
 
 from __future__ import annotations
 
@@ -8,31 +8,50 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QObject, QPersistentModelIndex, Qt, QUrl, Signal
+from PySide6.QtCore import (
+    QAbstractListModel,
+    QCoreApplication,
+    QDateTime,
+    QLocale,
+    QMimeData,
+    QModelIndex,
+    QObject,
+    Qt,
+    QUrl,
+    Signal,
+)
 from PySide6.QtGui import QImage, QUndoStack
 
-from desktop_app.core.errors import StudioError
+from desktop_app.core.errors import RequestError, StudioError
 from desktop_app.core.request import StageKind
 from desktop_app.core.variation import Variation
 from desktop_app.store.gallery import GalleryStore
 from desktop_app.studio.edits import TrashVariations
-from desktop_app.studio.jobs import Job
+from desktop_app.studio.jobs import Index, Job
+from desktop_app.studio.places import Place, find_places, for_each, read_variations
 from desktop_app.studio.pool import PoolRunner
 from desktop_app.studio.thumbnails import Thumbnails
+from desktop_app.studio.variation_ids import VariationIds
 
 VARIATION_MIME = "application/x-underpaint-variation"
 """Ids of dragged variations, one a line, UTF-8."""
 
-BLOCK = 64
+PAGE = 64
 """Rows whose variations are read together."""
+
+MAX_WANTED_PAGES = 32
+"""More than a screen shows; what was asked for before that has been scrolled away."""
 
 MAX_KNOWN = 4096
 """Variations kept in memory."""
 
-MAX_SMALL_CHANGE = 200
-"""With more rows coming and going than this the model is reset."""
+MAX_SMALL_CHANGE = 100
+"""With more rows coming or going than this the model is read anew."""
 
-Index = QModelIndex | QPersistentModelIndex
+MAX_DRAGGED = 1000
+
+MAX_TOLD = 300
+"""Characters of a prompt in a tool tip."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +62,29 @@ class Lineage:
     children: tuple[Variation, ...]
 
 
+@dataclass(frozen=True)
+class _Task:
+    """Who takes the answer of work on the pool, in the GUI thread."""
+
+    done: Callable[[Any], None]
+    failed: Callable[[StudioError], None]
+
+
 class GalleryModel(QAbstractListModel):
-    """Lives in the GUI thread. Keeps the ids of all rows, reads the rest on the pool when a view asks for it."""
+    """Lives in the GUI thread. Keeps the ids of all rows; a thread of its own reads and changes the gallery.
+
+    That thread keeps the order, so an answer is as true as the changes asked for before it; the rows follow the
+    answers. A change of the search makes the answers of before it late: they are dropped.
+    """
 
     VariationRole = Qt.ItemDataRole.UserRole + 1
+    IdRole = Qt.ItemDataRole.UserRole + 3
+    """The variation's id, which unlike the variation is there at once. (+ 2 is the strip's.)"""
 
     error_raised = Signal(object)
     thumbnail_ready = Signal(str)
     contents_changed = Signal()
     """Variations were trashed, restored or rated, whether they are among the rows or not."""
-    _LISTED, _READ, _CHANGED = "listed", "read", "changed"
 
     def __init__(
         self, gallery: GalleryStore, undo_stack: QUndoStack | None = None, parent: QObject | None = None
@@ -60,13 +92,15 @@ class GalleryModel(QAbstractListModel):
         super().__init__(parent)
         self._gallery = gallery
         self._undo_stack = undo_stack
-        self._ids: list[str] = []
+        self._ids = VariationIds([])
         self._search = ""
         self._trashed = False
         self._listing = 0
-        self._known: OrderedDict[str, Variation] = OrderedDict()
-        self._asked: set[str] = set()
-        self._gone: set[str] = set()
+        self._is_listed = False
+        self._known: OrderedDict[str, Variation | None] = OrderedDict()
+        self._wanted: OrderedDict[int, None] = OrderedDict()
+        self._is_reading = False
+        self._is_closed = False
         self._thumbnails = Thumbnails(gallery, self)
         self._thumbnails.ready.connect(self._on_thumbnail_ready)
         self._runner = PoolRunner(self, serial=True)
@@ -82,17 +116,25 @@ class GalleryModel(QAbstractListModel):
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """The thumbnail as QImage, the `Variation`, and what is said of it; None for what is still being read."""
-        if not self.checkIndex(index, QAbstractListModel.CheckIndexOption.IndexIsValid):
+        row = index.row()
+        if role == Qt.ItemDataRole.DisplayRole or not index.isValid() or row >= len(self._ids):
             return None
-        variation_id = self._ids[index.row()]
+        if role == self.IdRole:
+            return self._ids.at(row)
+        if role not in _ROLES:
+            return None
+        variation = self._variation(row)
+        if variation is None or role == self.VariationRole:
+            return variation
         if role == Qt.ItemDataRole.DecorationRole:
-            return self._thumbnails.get(variation_id)
-        if role == self.VariationRole:
-            return self._variation(variation_id, index.row())
-        if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
-            variation = self._variation(variation_id, index.row())
-            return describe(variation) if variation else None
-        return None
+            return self._thumbnails.get(variation)
+        return describe(variation)
+
+    def match(
+        self, start: Index, role: int, value: Any, hits: int = 1, flags: Qt.MatchFlag = Qt.MatchFlag.MatchExactly
+    ) -> list[QModelIndex]:
+        """Nothing: a view that looks for typed letters would ask 100,000 rows. The search field is for that."""
+        return []
 
     def flags(self, index: Index) -> Qt.ItemFlag:
         """Pictures can be dragged out."""
@@ -103,9 +145,14 @@ class GalleryModel(QAbstractListModel):
         """Our ids, and the files for everybody else."""
         return [VARIATION_MIME, "text/uri-list"]
 
-    def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData:
-        """What is dragged out."""
-        found = [self.find(self._ids[index.row()]) for index in sorted(indexes, key=lambda index: index.row())]
+    def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData | None:  # type: ignore[override]
+        """What is dragged out; None, by which Qt drags nothing, and an error when it is too much."""
+        if len(indexes) > MAX_DRAGGED:
+            title = self.tr("These are too many pictures to drag at once")
+            hint = self.tr("Drag fewer, or copy the gallery's folder in a file manager.")
+            self.error_raised.emit(RequestError(title, f"{len(indexes)} > {MAX_DRAGGED}", hint))
+            return None
+        found = [self.find(self._ids.at(row)) for row in sorted(index.row() for index in indexes)]
         return mime_of([variation for variation in found if variation])
 
     def supportedDragActions(self) -> Qt.DropAction:
@@ -114,17 +161,15 @@ class GalleryModel(QAbstractListModel):
 
     def index_of(self, variation_id: str) -> QModelIndex:
         """Where a variation is, or an invalid index."""
-        try:
-            return self.index(self._ids.index(variation_id), 0)
-        except ValueError:
-            return QModelIndex()
+        row = self._ids.row_of(variation_id)
+        return QModelIndex() if row is None else self.index(row, 0)
 
     # Asking ---------------------------------------------------------------------------------------
 
     def find(self, variation_id: str) -> Variation | None:
         """The variation with that id, read at once if need be."""
-        if variation_id in self._known:
-            return self._known[variation_id]
+        if known := self._known.get(variation_id):
+            return known
         try:
             return self._gallery.get(variation_id)
         except StudioError as e:
@@ -133,7 +178,7 @@ class GalleryModel(QAbstractListModel):
 
     def thumbnail(self, variation: Variation) -> QImage | None:
         """Its thumbnail; None while it is read, then `thumbnail_ready` follows."""
-        return self._thumbnails.get(variation.id)
+        return self._thumbnails.get(variation)
 
     def lineage(self, variation: Variation) -> Lineage:
         """What ``variation`` came from, and what came from it. Raises `StoreError`."""
@@ -159,22 +204,18 @@ class GalleryModel(QAbstractListModel):
             self.refresh()
 
     def refresh(self) -> None:
-        """Look again what there is."""
+        """Read anew what there is. The rows stay until the answer comes."""
         self._listing += 1
-        work = partial(self._gallery.ids, search=self._search, trashed=self._trashed)
-        self._runner.start((self._LISTED, self._listing), work)
+        self._is_listed = False
+        self._run(partial(self._list, self._listing, self._search, self._trashed), self._on_listed)
 
     def insert(self, variation: Variation) -> None:
-        """Show a variation that was just saved."""
-        self._know(variation)
-        if self._search or self._trashed or variation.id in self._ids:
-            self.refresh()
-            return
-        self._listing += 1  # a list that is on its way does not have it
-        self.beginInsertRows(QModelIndex(), 0, 0)
-        self._ids.insert(0, variation.id)
-        self.endInsertRows()
-        self.refresh()
+        """Show a variation that was just saved, if it is one that is searched for."""
+        self._know(variation.id, variation)
+        if self._search or self._trashed or not self._is_listed or not self._is_newest(variation):
+            self._start_placing([variation.id])
+        elif variation.id not in self._ids:
+            self._insert_row(0, variation.id)
 
     def insert_finished(self, _job: Job, variation: Variation) -> None:
         """`insert`, for the queue's signal."""
@@ -182,8 +223,8 @@ class GalleryModel(QAbstractListModel):
 
     def set_stars(self, variation_id: str, stars: int) -> None:
         """Rate with 0 to 5 stars."""
-        if variation_id in self._known:
-            self._know(replace(self._known[variation_id], stars=stars))
+        if known := self._known.get(variation_id):
+            self._know(variation_id, replace(known, stars=stars))
             self._tell_changed(variation_id)
         self._change([variation_id], partial(self._gallery.set_stars, variation_id, stars))
 
@@ -191,107 +232,184 @@ class GalleryModel(QAbstractListModel):
         """Move variations to the trash; one step of undo."""
         if self._undo_stack is None:
             self._trash(ids)
-            return
-        text = self.tr("Move to trash")
-        self._undo_stack.push(TrashVariations(text, list(ids), self._trash, self.restore))
+        else:
+            self._undo_stack.push(TrashVariations(self.tr("Move to trash"), list(ids), self._trash, self.restore))
 
     def restore(self, ids: list[str]) -> None:
         """Bring variations back from the trash."""
-        self._change(ids, partial(self._gallery.restore, ids))
+        if self._trashed:
+            self._remove_rows(ids)
+        self._change(ids, partial(for_each, self._gallery.restore, ids))
 
     def empty_trash(self) -> None:
         """Hand what is in the trash to the system's trash."""
-        self._change([], self._gallery.empty_trash)
+        self._run(self._gallery.empty_trash, self._on_trash_emptied, self._on_empty_trash_failed)
 
     def close(self) -> None:
-        """End what goes on in the background."""
+        """Finish what was asked for, and take on no more."""
+        self._is_closed = True
         self._thumbnails.close()
         self._runner.wait()
 
     def _trash(self, ids: list[str]) -> None:
-        """The rows go at once; if the disk refuses, the next look brings them back."""
-        for variation_id in ids:
-            index = self.index_of(variation_id)
-            if index.isValid() and not self._trashed:
-                self._remove(index.row())
-        self._change(ids, partial(self._gallery.trash, ids))
+        """The rows go at once; if the disk refuses, they come back."""
+        if not self._trashed:
+            self._remove_rows(ids)
+        self._change(ids, partial(for_each, self._gallery.trash, ids))
 
     def _change(self, ids: list[str], work: Callable[[], object]) -> None:
-        self._listing += 1
-        self._runner.start((self._CHANGED, ids), work)
+        """Change the gallery; the rows follow what has become of it, also where it failed midway."""
+        self._run(work, partial(self._on_changed, list(ids)), partial(self._on_change_failed, list(ids)))
 
-    # Answers --------------------------------------------------------------------------------------
+    def _on_changed(self, ids: list[str], _nothing: object = None) -> None:
+        self._start_placing(ids)
+        self.contents_changed.emit()
 
-    def _on_finished(self, key: tuple[str, Any], answer: Any) -> None:
-        kind, what = key
-        if kind == self._LISTED and what == self._listing:
-            self._show(answer)
-        elif kind == self._READ:
-            self._on_read(what, answer)
-        elif kind == self._CHANGED:
-            self._forget(what)
-            self.refresh()
-            self.contents_changed.emit()
-
-    def _on_failed(self, key: tuple[str, Any], error: StudioError) -> None:
+    def _on_change_failed(self, ids: list[str], error: StudioError) -> None:
         self.error_raised.emit(error)
-        if key[0] == self._CHANGED:
-            self._forget(key[1])
-            self.refresh()
+        self._on_changed(ids)
 
-    def _show(self, ids: list[str]) -> None:
-        """Bring the rows to ``ids``: row by row for a small change, so that a view keeps its place."""
-        wanted, shown = set(ids), set(self._ids)
-        gone = [row for row, variation_id in enumerate(self._ids) if variation_id not in wanted]
-        new = [row for row, variation_id in enumerate(ids) if variation_id not in shown]
-        if len(gone) + len(new) > MAX_SMALL_CHANGE or not shown:
+    def _on_trash_emptied(self, _count: int) -> None:
+        if self._trashed:
+            self.refresh()
+        self.contents_changed.emit()
+
+    def _on_empty_trash_failed(self, error: StudioError) -> None:
+        self.error_raised.emit(error)
+        self._on_trash_emptied(0)
+
+    # The pool -------------------------------------------------------------------------------------
+
+    def _run(
+        self,
+        work: Callable[[], object],
+        done: Callable[[Any], None],
+        failed: Callable[[StudioError], None] | None = None,
+    ) -> None:
+        if not self._is_closed:
+            self._runner.start(_Task(done, failed or self.error_raised.emit), work)
+
+    def _on_finished(self, task: _Task, answer: object) -> None:
+        task.done(answer)
+
+    def _on_failed(self, task: _Task, error: StudioError) -> None:
+        task.failed(error)
+
+    def _list(self, listing: int, search: str, trashed: bool) -> tuple[int, VariationIds | None]:
+        """In the pool thread."""
+        if listing != self._listing:  # the user has typed on meanwhile
+            return listing, None
+        return listing, VariationIds(self._gallery.ids(search=search, trashed=trashed))
+
+    def _on_listed(self, answer: tuple[int, VariationIds | None]) -> None:
+        listing, ids = answer
+        if listing != self._listing or ids is None:
+            return
+        self.beginResetModel()
+        self._ids = ids
+        self._is_listed = True
+        self._wanted.clear()
+        for variation_id in [key for key, known in self._known.items() if known is None]:
+            del self._known[variation_id]
+        self.endResetModel()
+
+    def _start_placing(self, ids: list[str]) -> None:
+        if len(ids) > MAX_SMALL_CHANGE:
+            for variation_id in ids:
+                self._known.pop(variation_id, None)
+            self.refresh()
+            return
+        work = partial(find_places, self._gallery, ids, self._search, self._trashed)
+        self._run(work, partial(self._on_placed, self._listing))
+
+    def _on_placed(self, listing: int, places: list[Place]) -> None:
+        """Let the rows follow. ``places`` begins with the oldest, so that each finds its elder among the rows."""
+        for place in places:
+            self._know(place.id, place.variation)
+            self._thumbnails.forget(place.id)
+            if listing == self._listing and self._is_listed:
+                self._put(place)
+            self._tell_changed(place.id)
+
+    def _put(self, place: Place) -> None:
+        if not place.is_among:
+            self._remove_rows([place.id])
+        elif place.id not in self._ids:
+            row = len(self._ids) if place.older_id is None else self._ids.row_of(place.older_id)
+            if row is None:  # its elder is on its way out or in
+                self.refresh()
+            else:
+                self._insert_row(row, place.id)
+
+    # Rows that come and go ------------------------------------------------------------------------
+
+    def _is_newest(self, variation: Variation) -> bool:
+        """Not so where the clock was put back; nor where it cannot be known without a look on the disk."""
+        newest = self._known.get(self._ids.at(0)) if len(self._ids) else variation
+        return newest is not None and newest.created <= variation.created
+
+    def _insert_row(self, row: int, variation_id: str) -> None:
+        self.beginInsertRows(QModelIndex(), row, row)
+        self._ids.insert(row, variation_id)
+        self.endInsertRows()
+
+    def _remove_rows(self, ids: list[str]) -> None:
+        runs = self._ids.runs_of(ids)
+        if len(runs) > MAX_SMALL_CHANGE:
             self.beginResetModel()
-            self._ids = ids
+            for first, last in reversed(runs):
+                self._ids.remove(first, last)
             self.endResetModel()
             return
-        for row in reversed(gone):
-            self._remove(row)
-        for row in new:
-            self.beginInsertRows(QModelIndex(), row, row)
-            self._ids.insert(row, ids[row])
-            self.endInsertRows()
+        for first, last in reversed(runs):
+            self.beginRemoveRows(QModelIndex(), first, last)
+            self._ids.remove(first, last)
+            self.endRemoveRows()
 
-    def _remove(self, row: int) -> None:
-        self.beginRemoveRows(QModelIndex(), row, row)
-        del self._ids[row]
-        self.endRemoveRows()
+    # Variations -----------------------------------------------------------------------------------
 
-    def _variation(self, variation_id: str, row: int) -> Variation | None:
+    def _variation(self, row: int) -> Variation | None:
+        variation_id = self._ids.at(row)
         if variation_id in self._known:
             self._known.move_to_end(variation_id)
             return self._known[variation_id]
-        if variation_id not in self._asked and variation_id not in self._gone:
-            first = row // BLOCK * BLOCK
-            wanted = [each for each in self._ids[first : first + BLOCK] if each not in self._known]
-            self._asked.update(wanted)
-            self._runner.start((self._READ, wanted), partial(_read_all, self._gallery, wanted))
+        self._wanted[row // PAGE] = None
+        self._wanted.move_to_end(row // PAGE)
+        if len(self._wanted) > MAX_WANTED_PAGES:
+            self._wanted.popitem(last=False)
+        self._read_next()
         return None
 
-    def _on_read(self, wanted: list[str], found: list[Variation]) -> None:
-        self._asked.difference_update(wanted)
-        self._gone.update(set(wanted) - {variation.id for variation in found})
-        for variation in found:
-            self._know(variation)
-        rows = [row for row, variation_id in enumerate(self._ids) if variation_id in set(wanted)]
-        if rows:
-            self.dataChanged.emit(self.index(rows[0], 0), self.index(rows[-1], 0))
+    def _read_next(self) -> None:
+        """The page asked for last comes first: the user looks at it."""
+        while self._wanted and not self._is_reading and not self._is_closed:
+            page, _ = self._wanted.popitem()
+            rows = range(page * PAGE, min((page + 1) * PAGE, len(self._ids)))
+            ids = [variation_id for variation_id in map(self._ids.at, rows) if variation_id not in self._known]
+            if ids:
+                self._is_reading = True
+                work = partial(read_variations, self._gallery, ids)
+                self._run(work, partial(self._on_read, ids), partial(self._on_read_failed, ids))
 
-    def _know(self, variation: Variation) -> None:
-        self._known[variation.id] = variation
-        self._known.move_to_end(variation.id)
+    def _on_read(self, ids: list[str], found: list[Variation | None]) -> None:
+        self._is_reading = False
+        for variation_id, variation in zip(ids, found, strict=True):
+            self._know(variation_id, variation)
+        rows = [row for variation_id in ids if (row := self._ids.row_of(variation_id)) is not None]
+        if rows:
+            self.dataChanged.emit(self.index(min(rows), 0), self.index(max(rows), 0))
+        self._read_next()
+
+    def _on_read_failed(self, ids: list[str], error: StudioError) -> None:
+        """They stay empty until the next listing; asked for again at each paint, they would fail without end."""
+        self.error_raised.emit(error)
+        self._on_read(ids, [None] * len(ids))
+
+    def _know(self, variation_id: str, variation: Variation | None) -> None:
+        self._known[variation_id] = variation
+        self._known.move_to_end(variation_id)
         while len(self._known) > MAX_KNOWN:
             self._known.popitem(last=False)
-
-    def _forget(self, ids: list[str]) -> None:
-        """They have changed on disk: path, stars or both."""
-        for variation_id in ids:
-            self._known.pop(variation_id, None)
-            self._tell_changed(variation_id)
 
     def _on_thumbnail_ready(self, variation_id: str) -> None:
         self._tell_changed(variation_id)
@@ -303,15 +421,29 @@ class GalleryModel(QAbstractListModel):
             self.dataChanged.emit(index, index)
 
 
+_ROLES = frozenset(
+    (
+        GalleryModel.VariationRole,
+        Qt.ItemDataRole.DecorationRole,
+        Qt.ItemDataRole.ToolTipRole,
+        Qt.ItemDataRole.AccessibleTextRole,
+    )
+)
+
+
 def describe(variation: Variation) -> str:
-    """What a tool tip says of ``variation``."""
+    """What a tool tip says of ``variation``: prompt, strength, seed, size and date. Plain text."""
     stage = variation.request.stages[0]
-    prompt = stage.prompt if len(stage.prompt) <= 200 else f"{stage.prompt[:200]}…"
-    facts = [f"{variation.size[0]} × {variation.size[1]}", f"seed {variation.request.seed}"]
+    prompt = stage.prompt if len(stage.prompt) <= MAX_TOLD else f"{stage.prompt[:MAX_TOLD]}…"
+    facts = [_tr("seed %1").replace("%1", str(variation.request.seed)), "{} × {}".format(*variation.size)]
     if stage.kind is StageKind.IMAGE_TO_IMAGE:
-        facts.insert(0, f"strength {stage.strength:g}")
-    made = variation.created.astimezone().strftime("%Y-%m-%d %H:%M")
-    return "\n".join(text for text in (prompt, ", ".join(facts), made) if text)
+        facts.insert(0, _tr("strength %1").replace("%1", f"{stage.strength:g}"))
+    made = QLocale().toString(QDateTime(variation.created.astimezone()), QLocale.FormatType.ShortFormat)
+    return "\n".join(text for text in (prompt, " · ".join(facts), made) if text)
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("GalleryModel", text)
 
 
 def mime_of(variations: list[Variation]) -> QMimeData:
@@ -320,7 +452,3 @@ def mime_of(variations: list[Variation]) -> QMimeData:
     data.setData(VARIATION_MIME, "\n".join(variation.id for variation in variations).encode())
     data.setUrls([QUrl.fromLocalFile(str(variation.path)) for variation in variations])
     return data
-
-
-def _read_all(gallery: GalleryStore, ids: list[str]) -> list[Variation]:
-    return [variation for variation_id in ids if (variation := gallery.get(variation_id))]

@@ -1,4 +1,4 @@
-"""RunPlan: what would run if Generate were pressed now, in numbers and in sentences. Cheap: made at every slider tick."""
+"""RunPlan: what would run if Generate were pressed now, in numbers and in sentences. Made at every slider tick."""
 
 from __future__ import annotations
 

@@ -220,7 +220,9 @@ class Canvas(QWidget):
     def _refresh(self) -> None:
         """Show the card or the pictures, and say which."""
         had_focus = self._empty.isAncestorOf(self.focusWidget()) if self.focusWidget() else False
-        self.setFocusProxy(self._empty.open if self.is_empty else None)
+        # None ends the proxy (Qt's documentation); PySide6's types do not know. Tab on the canvas hides the panels, so
+        # without a proxy nobody would reach the card by Tab.
+        self.setFocusProxy(self._empty.open if self.is_empty else None)  # type: ignore[arg-type]
         for part in (self._view, self._modes, self._zooms):
             part.setVisible(not self.is_empty)
         self._empty.setVisible(self.is_empty)

@@ -297,7 +297,8 @@ class Commands(QObject):
             actions[name].setEnabled(self._jobs.current is not None)
         actions["pause"].setChecked(self._jobs.paused)
         init_image = self._document.init_image
-        self._window.setWindowTitle(f"{init_image.name} - Underpaint" if init_image and init_image.name else "Underpaint")
+        name = init_image.name if init_image else ""
+        self._window.setWindowTitle(f"{name} - Underpaint" if name else "Underpaint")
 
     def _refresh_undo(self) -> None:
         stack, actions = self._document.undo_stack, self._window.actions_by_id

@@ -44,7 +44,8 @@ class JobDelegate(QStyledItemDelegate):
         palette = option.palette
         is_selected = bool(option.state & QStyle.StateFlag.State_Selected)
         painter.save()
-        painter.fillRect(option.rect, palette.color(QPalette.ColorRole.Highlight if is_selected else QPalette.ColorRole.Window))
+        ground_role = QPalette.ColorRole.Highlight if is_selected else QPalette.ColorRole.Window
+        painter.fillRect(option.rect, palette.color(ground_role))
         area = QRectF(option.rect).adjusted(GRID, ROW_PADDING, -GRID, -ROW_PADDING)
         line = option.fontMetrics.lineSpacing()
         text_role = QPalette.ColorRole.HighlightedText if is_selected else QPalette.ColorRole.WindowText

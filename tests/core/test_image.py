@@ -182,7 +182,8 @@ def test_a_bomb_is_refused_before_it_is_unpacked():
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
+    chunks = [chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(b"\0" * 1000)), chunk(b"IEND", b"")]
+    bomb = b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
     with pytest.raises(ImageError, match="too many pixels"):
         load_image(bomb)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from support import make_request
+from support import make_picture, make_request
 
 from desktop_app.core.engine import Phase
 from desktop_app.core.errors import EngineCrashed, InternalError, StoreError
@@ -206,7 +206,7 @@ def test_a_picture_that_cannot_be_saved_is_kept_and_saved_later(qtbot, run_queue
     assert (job.state, queue.can_save(job.id), gallery.count()) == (JobState.DONE, False, 1)
 
 
-def test_a_picture_that_cannot_be_saved_in_the_gallery_is_saved_elsewhere(qtbot, run_queue, gallery, monkeypatch, tmp_path):
+def test_a_picture_that_the_gallery_cannot_save_is_saved_elsewhere(qtbot, run_queue, gallery, monkeypatch, tmp_path):
     queue = run_queue()
     monkeypatch.setattr(gallery, "save", lambda *_: (_ for _ in ()).throw(StoreError("The disk is full")))
     queue.add(requests(1))
@@ -258,7 +258,7 @@ def test_only_so_many_ended_jobs_are_listed(qtbot, run_queue):
 
 def test_the_queue_comes_back_paused_with_the_interrupted_job_first(qtbot, run_queue, session, gallery, data_dir):
     gate = Gate()
-    ref = gallery.keep_init_image(__import__("support").make_picture((64, 64)), "cat.png")
+    ref = gallery.keep_init_image(make_picture((64, 64)), "cat.png")
     first = run_queue(FakeEngine(fail_with=gate))
     first.add([make_request(ref, seed=1), make_request(ref, seed=2)])
     qtbot.waitUntil(gate.reached.is_set)
