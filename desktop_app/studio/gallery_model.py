@@ -1,4 +1,4 @@
-"""GalleryModel: the variations of the gallery as rows, newest first; an index with a cache, for 100,000 pictures too."""
+"""GalleryModel: the variations of the gallery as rows, newest first: an index with a cache, fit for 100,000."""
 
 from __future__ import annotations
 
@@ -438,7 +438,9 @@ def describe(variation: Variation) -> str:
     facts = [_tr("seed %1").replace("%1", str(variation.request.seed)), "{} × {}".format(*variation.size)]
     if stage.kind is StageKind.IMAGE_TO_IMAGE:
         facts.insert(0, _tr("strength %1").replace("%1", f"{stage.strength:g}"))
-    made = QLocale().toString(QDateTime(variation.created.astimezone()), QLocale.FormatType.ShortFormat)
+    made = QLocale().toString(
+        QDateTime.fromSecsSinceEpoch(int(variation.created.timestamp())), QLocale.FormatType.ShortFormat
+    )
     return "\n".join(text for text in (prompt, " · ".join(facts), made) if text)
 
 

@@ -164,7 +164,7 @@ class Canvas(QWidget):
         """The line that says who has the keyboard."""
         painter = QPainter(self)
         painter.fillRect(self.rect(), ground(self.palette()))
-        if self.hasFocus():
+        if self.hasFocus() and not self.is_empty:
             painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Link), RING))
             half = RING / 2
             painter.drawRect(QRectF(self.rect()).adjusted(half, half, -half, -half))

@@ -16,9 +16,10 @@ STYLE = """
         color: palette(window-text);
     }
     QToolButton:hover { background: palette(midlight); }
-    QToolButton:checked { background: palette(highlight); color: palette(highlighted-text); }
+    QToolButton:checked { background: palette(midlight); }
+    QFrame#modeBar QToolButton:checked { background: palette(highlight); color: palette(highlighted-text); }
     QToolButton:focus { border-color: palette(link); }
-    QToolButton:checked:focus { border-color: palette(window-text); }
+    QFrame#modeBar QToolButton:checked:focus { border-color: palette(window-text); }
 """
 
 
@@ -95,9 +96,11 @@ class ZoomBar(_Bar):
         self.actual = self.add_button(
             "zoomActualButton", self.tr("100 %"), self.tr("One picture pixel on one screen pixel")
         )
+        self.actual.setCheckable(True)
 
     def show_view(self, size: QSize, zoom: float, *, is_fit: bool) -> None:
         """Say how large the picture is and how large it is shown."""
         self.size_text.setText(f"{size.width()} × {size.height()}")
         self.percent.setText(f"{zoom * 100:.0f} %")
         self.fit.setChecked(is_fit)
+        self.actual.setChecked(zoom == 1.0)

@@ -16,6 +16,9 @@ INIT_SHARE = 0.66
 STACK_BELOW = 1.1
 """The zones lie one over the other on a canvas that is not wider than this times its height."""
 
+VEIL = 0.92
+LIT_TINT = 0.16
+
 
 class DropZone(Enum):
     """What becomes of a dropped picture."""
@@ -70,7 +73,7 @@ class DropOverlay(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         veil = QColor(self.palette().color(QPalette.ColorRole.Window))
-        veil.setAlphaF(0.72)
+        veil.setAlphaF(VEIL)
         painter.fillRect(self.rect(), veil)
         self._paint_zone(painter, DropZone.INIT, self.tr("Use as init image"), self.tr("Start from this picture"))
         self._paint_zone(
@@ -81,13 +84,13 @@ class DropOverlay(QWidget):
         palette, roles = self.palette(), QPalette.ColorRole
         is_lit = zone is self._zone
         rect = self.zone_rect(zone)
-        fill = QColor(palette.color(roles.Highlight if is_lit else roles.Base))
-        fill.setAlphaF(0.92 if is_lit else 0.8)
-        painter.setBrush(fill)
-        dashed = QPen(palette.color(roles.Mid), 2, Qt.PenStyle.DashLine)
-        painter.setPen(QPen(palette.color(roles.Link), 2) if is_lit else dashed)
+        painter.setPen(QPen(palette.color(roles.Mid), 2, Qt.PenStyle.DashLine))
+        painter.setBrush(palette.color(roles.Base))
+        if is_lit:
+            painter.setPen(QPen(palette.color(roles.Link), 3))
+            painter.setBrush(_mixed(palette.color(roles.Base), palette.color(roles.Link), LIT_TINT))
         painter.drawRoundedRect(rect, 10, 10)
-        painter.setPen(palette.color(roles.HighlightedText if is_lit else roles.Text))
+        painter.setPen(palette.color(roles.Text))
         self._paint_text(painter, rect.adjusted(GRID, GRID, -GRID, -GRID), title, line)
 
     def _paint_text(self, painter: QPainter, rect: QRectF, title: str, line: str) -> None:
@@ -103,3 +106,8 @@ class DropOverlay(QWidget):
         painter.drawText(QRectF(rect.x(), top + head.height() + GRID / 2, rect.width(), body.height()), flags, line)
         painter.setFont(large)
         painter.drawText(QRectF(rect.x(), top, rect.width(), head.height()), flags, title)
+
+
+def _mixed(ground: QColor, tint: QColor, share: float) -> QColor:
+    pairs = zip(ground.getRgbF()[:3], tint.getRgbF()[:3], strict=True)
+    return QColor.fromRgbF(*(below * (1 - share) + above * share for below, above in pairs))

@@ -35,10 +35,11 @@ from desktop_app.ui.field import set_role
 from desktop_app.ui.theme import GRID
 
 SAMPLE_SUFFIXES = (".png", ".jpg", ".jpeg")
-SAMPLE_SIDE = 112
-SMALL_SAMPLE_SIDE = 80
+SAMPLE_SIDES = ((760, 144), (480, 112), (0, 80))
+"""From this height on, samples have this side."""
+
 TALL = 480
-"""From this height on there is room for the drawing and for larger samples."""
+"""From this height on there is room for the drawing."""
 
 STYLE = """
     QScrollArea { background: transparent; border: none; }
@@ -171,9 +172,8 @@ class EmptyCanvas(QWidget):
         return samples
 
     def _arrange(self) -> None:
-        is_tall = self.height() >= TALL
-        self._glyph.setVisible(is_tall)
-        side = SAMPLE_SIDE if is_tall else SMALL_SAMPLE_SIDE
+        self._glyph.setVisible(self.height() >= TALL)
+        side = next(side for height, side in SAMPLE_SIDES if self.height() >= height)
         columns = max(1, (self.width() - 8 * GRID) // (side + GRID))
         for number, button in enumerate(self.samples):
             button.set_side(side)
@@ -224,8 +224,8 @@ class SampleButton(QAbstractButton):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
-        self._side = SAMPLE_SIDE
-        self._image = _read_small(path, round(SAMPLE_SIDE * self.devicePixelRatioF()))
+        self._side = SAMPLE_SIDES[0][1]
+        self._image = _read_small(path, round(self._side * self.devicePixelRatioF()))
 
     def set_side(self, side: int) -> None:
         """Draw the picture ``side`` pixels wide and high."""

@@ -13,6 +13,8 @@ PIXELS_FROM = 2.0
 CELL = 8
 """Side of a square of the checkerboard."""
 
+SOFT_SIDE = 512
+
 
 class Picture:
     """Holds ``image`` (which nobody changes) and, once they are needed, its copies at half the size, a quarter, ..."""
@@ -66,6 +68,14 @@ def _halved(image: QImage) -> QImage:
     flat = image.convertToFormat(kinds.Format_ARGB32_Premultiplied if image.hasAlphaChannel() else kinds.Format_RGB32)
     size = QSize(max(1, flat.width() // 2), max(1, flat.height() // 2))
     return flat.scaled(size, Qt.AspectRatioMode.IgnoreAspectRatio, Qt.TransformationMode.SmoothTransformation)
+
+
+def softened(image: QImage) -> QImage:
+    """``image``, doubled until it is no longer small: one large step would show the grid of its pixels."""
+    while 0 < max(image.width(), image.height()) < SOFT_SIDE:
+        modes = (Qt.AspectRatioMode.IgnoreAspectRatio, Qt.TransformationMode.SmoothTransformation)
+        image = image.scaled(image.size() * 2, *modes)
+    return image
 
 
 def checkerboard(*, is_dark: bool) -> QBrush:

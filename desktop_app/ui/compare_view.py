@@ -20,9 +20,9 @@ from PySide6.QtWidgets import QGestureEvent, QPinchGesture, QWidget
 
 from desktop_app.ui.canvas_camera import Camera
 from desktop_app.ui.canvas_paint import Corner, draw_divider, draw_gap, draw_label, ground, is_dark
-from desktop_app.ui.canvas_picture import PIXELS_FROM, Picture, checkerboard
+from desktop_app.ui.canvas_picture import PIXELS_FROM, Picture, checkerboard, softened
 
-MARGINS = QMarginsF(16, 56, 16, 56)
+MARGINS = QMarginsF(16, 50, 16, 50)
 """Kept free around a picture that is shown whole: the bars float there."""
 
 GAP = 2
@@ -81,6 +81,7 @@ class CompareView(QWidget):
         self._init: Picture | None = None
         self._result: Picture | None = None
         self._preview: Picture | None = None
+        self._preview_size: QSize | None = None
         self._mode = ViewMode.RESULT
         self._is_held = False
         self._split = 0.5
@@ -102,8 +103,8 @@ class CompareView(QWidget):
     @property
     def picture_size(self) -> QSize | None:
         """Size of the picture whose pixels the zoom counts: the init image, else what there is."""
-        picture = self._init or self._result or self._preview
-        return picture.size if picture else None
+        picture = self._init or self._result
+        return picture.size if picture else self._preview_size
 
     @property
     def init_size(self) -> QSize | None:
@@ -132,7 +133,8 @@ class CompareView(QWidget):
 
     def set_preview(self, image: QImage | None) -> None:
         """Show ``image`` in the result's place until it is None again."""
-        self._preview = _picture(image)
+        self._preview_size = image.size() if image else None
+        self._preview = _picture(softened(image) if image else None)
         self._refresh()
 
     def hold_init(self, is_held: bool) -> None:

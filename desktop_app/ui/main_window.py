@@ -195,7 +195,7 @@ class MainWindow(QMainWindow):
         super().showEvent(event)
         if not self._is_shown:
             self._is_shown = True
-            QTimer.singleShot(FIRST_PAINT_MS, self.first_painted.emit)
+            QTimer.singleShot(FIRST_PAINT_MS, self, self._on_shown)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Keep the layout and end everything, unless the user would rather wait for the running picture."""
@@ -225,6 +225,10 @@ class MainWindow(QMainWindow):
             self.canvas.hold_init(False)
         else:
             super().keyReleaseEvent(event)
+
+    def _on_shown(self) -> None:
+        if not self._is_closed:
+            self.first_painted.emit()
 
     def _may_close(self) -> bool:
         job = self.jobs.current

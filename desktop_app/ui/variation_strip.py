@@ -18,6 +18,7 @@ from desktop_app.studio.pool import PoolRunner
 from desktop_app.ui.canvas_presenter import CanvasPresenter
 from desktop_app.ui.empty import EmptyState
 from desktop_app.ui.job_texts import progress_text, share_done
+from desktop_app.ui.theme import GRID
 from desktop_app.ui.thumbnail_delegate import CellFacts, Index, ThumbnailDelegate
 
 SIDE = 96
@@ -43,16 +44,18 @@ class StripModel(QAbstractListModel):
         self._job: Job | None = None
         self._variations: list[Variation] = []
         self._asking = 0
-        self._reader = PoolRunner(self)
+        self._is_answered = True
+        self._is_closed = False
+        self._reader = PoolRunner(self, serial=True)
         self._reader.finished.connect(self._on_read)
         self._reader.failed.connect(self._on_failed)
-        document.init_image_changed.connect(self._ask)
+        document.init_image_changed.connect(self._on_init_image_changed)
         jobs.state_changed.connect(self._on_jobs_changed)
         jobs.progressed.connect(self._on_job_progressed)
         jobs.finished.connect(self._on_job_finished)
         gallery.thumbnail_ready.connect(self._on_thumbnail_ready)
         gallery.contents_changed.connect(self._ask)
-        presenter.shown_changed.connect(self._on_shown_changed)
+        presenter.shown_changed.connect(self._tell_all_changed)
         self._ask()
         self._on_jobs_changed()
 
@@ -95,7 +98,8 @@ class StripModel(QAbstractListModel):
         return Qt.DropAction.CopyAction
 
     def close(self) -> None:
-        """Let the reading threads end."""
+        """Ask for no more, and return when the thread has ended."""
+        self._is_closed = True
         self._reader.wait()
 
     def facts(self, index: Index) -> CellFacts:
@@ -119,20 +123,55 @@ class StripModel(QAbstractListModel):
             return progress_text(job)
         return None
 
+    def row_of(self, variation: Variation | None) -> int | None:
+        """Where ``variation`` is."""
+        ids = [each.id for each in self._variations]
+        is_here = variation is not None and variation.id in ids
+        return ids.index(variation.id) + (self._job is not None) if variation and is_here else None
+
     def _ask(self) -> None:
+        if self._is_closed:
+            return
         init_image = self._document.init_image
         sha256 = init_image.ref.sha256 if init_image else None
         self._asking += 1
+        self._is_answered = False
         self._reader.start(self._asking, partial(self._gallery.made_from, sha256, MAX_SHOWN))
 
-    def _on_read(self, asked: int, found: list[Variation]) -> None:
-        if asked != self._asking or found == self._variations:
-            return
-        self.beginResetModel()
-        self._variations = found
-        self.endResetModel()
+    def _on_init_image_changed(self) -> None:
+        self._on_jobs_changed()
+        self._ask()
 
-    def _on_failed(self, _asked: int, error: StudioError) -> None:
+    def _on_read(self, asked: int, found: list[Variation]) -> None:
+        if asked != self._asking:
+            return
+        self._is_answered = True
+        if found != self._variations:
+            self._show(found)
+
+    def _show(self, found: list[Variation]) -> None:
+        """Row by row where only some go, so that the view keeps its place."""
+        ids = [variation.id for variation in found]
+        kept = [variation.id for variation in self._variations if variation.id in set(ids)]
+        if not kept or kept != ids:
+            self.beginResetModel()
+            self._variations = found
+            self.endResetModel()
+            return
+        for place in reversed(range(len(self._variations))):
+            if self._variations[place].id not in kept:
+                self._remove(place)
+        self._variations = found
+        self._tell_all_changed()
+
+    def _remove(self, place: int) -> None:
+        row = place + (self._job is not None)
+        self.beginRemoveRows(QModelIndex(), row, row)
+        del self._variations[place]
+        self.endRemoveRows()
+
+    def _on_failed(self, asked: int, error: StudioError) -> None:
+        self._is_answered = self._is_answered or asked == self._asking
         self._gallery.error_raised.emit(error)
 
     def _on_jobs_changed(self) -> None:
@@ -154,61 +193,86 @@ class StripModel(QAbstractListModel):
             self.dataChanged.emit(self.index(0, 0), self.index(0, 0))
 
     def _on_job_finished(self, _job: Job, variation: Variation) -> None:
-        if not self._presenter.belongs(variation.request) or variation in self._variations:
+        if not self._presenter.belongs(variation.request) or self.row_of(variation) is not None:
             return
         row = int(self._job is not None)
         self.beginInsertRows(QModelIndex(), row, row)
         self._variations.insert(0, variation)
         self.endInsertRows()
+        if len(self._variations) > MAX_SHOWN:
+            self._remove(MAX_SHOWN)
+        if not self._is_answered:  # the answer on its way may be from before
+            self._ask()
 
     def _on_thumbnail_ready(self, variation_id: str) -> None:
         for row, variation in enumerate(self._variations, start=int(self._job is not None)):
             if variation.id == variation_id:
                 self.dataChanged.emit(self.index(row, 0), self.index(row, 0))
 
-    def _on_shown_changed(self) -> None:
+    def _tell_all_changed(self) -> None:
         if self.rowCount():
             self.dataChanged.emit(self.index(0, 0), self.index(self.rowCount() - 1, 0))
 
 
 class VariationStrip(QWidget):
-    """One row of pictures under the canvas."""
+    """One row of pictures under the canvas; low or away while there are none."""
 
     shown = Signal(object)
     """The `Variation` the user picked to look at."""
 
-    def __init__(
-        self, document: Document, jobs: JobQueue, gallery: GalleryModel, presenter: CanvasPresenter
-    ) -> None:
+    def __init__(self, document: Document, jobs: JobQueue, gallery: GalleryModel, presenter: CanvasPresenter) -> None:
         super().__init__()
+        self._document = document
+        self._presenter = presenter
         self.model = StripModel(document, jobs, gallery, presenter, self)
-        self.view = QListView()
-        self.view.setObjectName("variationStrip")
-        self.view.setAccessibleName(self.tr("Variations of this init image"))
-        self.view.setFlow(QListView.Flow.LeftToRight)
-        self.view.setWrapping(False)
-        self.view.setUniformItemSizes(True)
-        self.view.setMouseTracking(True)
-        self.view.setDragEnabled(True)
-        self.view.setDragDropMode(QListView.DragDropMode.DragOnly)
-        self.view.setHorizontalScrollMode(QListView.ScrollMode.ScrollPerPixel)
-        self.view.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.view.setItemDelegate(ThumbnailDelegate(self.model.facts, SIDE, self.view))
-        self.view.setModel(self.model)
-        self.view.clicked.connect(self._on_activated)
-        self.view.activated.connect(self._on_activated)
+        self.view = self._make_view()
         self.empty = EmptyState(self.view, self.model, self._empty_sentence)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.empty)
-        for signal in (self.model.rowsInserted, self.model.rowsRemoved, self.model.modelReset):
-            signal.connect(self._fit_height)
+        self._connect()
         self._fit_height()
 
+    def _make_view(self) -> QListView:
+        view = QListView()
+        view.setObjectName("variationStrip")
+        view.setAccessibleName(self.tr("Variations of this init image"))
+        view.setFlow(QListView.Flow.LeftToRight)
+        view.setWrapping(False)
+        view.setUniformItemSizes(True)
+        view.setMouseTracking(True)
+        view.setDragEnabled(True)
+        view.setDragDropMode(QListView.DragDropMode.DragOnly)
+        view.setHorizontalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+        view.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        view.setItemDelegate(ThumbnailDelegate(self.model.facts, SIDE, view))
+        view.setModel(self.model)
+        return view
+
+    def _connect(self) -> None:
+        self.view.clicked.connect(self._on_activated)
+        self.view.activated.connect(self._on_activated)
+        for signal in (self.model.rowsInserted, self.model.rowsRemoved, self.model.modelReset):
+            signal.connect(self._fit_height)
+        for signal in (self.model.rowsInserted, self.model.modelReset, self._presenter.shown_changed):
+            signal.connect(self._select_shown)
+        self._document.init_image_changed.connect(self.empty.refresh)
+        self._document.init_image_changed.connect(self._fit_height)
+
     def _fit_height(self) -> None:
-        """Slim while there is nothing to show."""
-        bar = self.view.horizontalScrollBar().sizeHint().height()
-        self.setFixedHeight(SIDE + bar + 4 if self.model.rowCount() else SLIM)
+        if self.model.rowCount():
+            self.setFixedHeight(SIDE + self.view.horizontalScrollBar().sizeHint().height() + 2 * self.view.frameWidth())
+        else:
+            line = self.fontMetrics().height() + 4 * GRID
+            self.setFixedHeight(line if self._document.init_image else 0)
+
+    def _select_shown(self) -> None:
+        """The picture on the canvas is the selected one, so that no other has a frame."""
+        row = self.model.row_of(self._presenter.shown)
+        if row is None:
+            self.view.clearSelection()
+        else:
+            self.view.setCurrentIndex(self.model.index(row, 0))
 
     def _empty_sentence(self) -> str:
         return self.tr("Variations of this picture line up here.")
@@ -216,4 +280,3 @@ class VariationStrip(QWidget):
     def _on_activated(self, index: QModelIndex) -> None:
         if variation := index.data(GalleryModel.VariationRole):
             self.shown.emit(variation)
-
