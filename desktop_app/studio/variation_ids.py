@@ -13,8 +13,9 @@ class VariationIds:
 
     def __init__(self, newest_first: list[str]) -> None:
         self._ids = newest_first[::-1]
-        self._places: dict[str, int] | None = None
-        """Place in ``_ids`` by id; None when they have moved, until it is asked for again."""
+        self._places: dict[str, int] = {}
+        """Place in ``_ids`` by id, right for those before ``_moved``; the others are put right when asked for."""
+        self._moved = 0
         self._known_places()
 
     def __len__(self) -> int:
@@ -46,18 +47,19 @@ class VariationIds:
         """Put an id that is not there yet at ``row``."""
         place = len(self._ids) - row
         self._ids.insert(place, variation_id)
-        if row == 0 and self._places is not None:
-            self._places[variation_id] = place
-        else:
-            self._places = None
+        self._moved = min(self._moved, place)
 
     def remove(self, first: int, last: int) -> None:
         """Take the rows ``first`` to ``last`` out."""
-        count = len(self._ids)
-        del self._ids[count - 1 - last : count - first]
-        self._places = None
+        oldest, newest = len(self._ids) - 1 - last, len(self._ids) - 1 - first
+        for variation_id in self._ids[oldest : newest + 1]:
+            self._places.pop(variation_id, None)
+        del self._ids[oldest : newest + 1]
+        self._moved = min(self._moved, oldest)
 
     def _known_places(self) -> dict[str, int]:
-        if self._places is None:
-            self._places = {variation_id: place for place, variation_id in enumerate(self._ids)}
+        count = len(self._ids)
+        if self._moved < count:
+            self._places.update(zip(self._ids[self._moved :], range(self._moved, count), strict=True))
+        self._moved = count
         return self._places

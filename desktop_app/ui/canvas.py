@@ -19,7 +19,7 @@ from PySide6.QtGui import (
     QPen,
     QResizeEvent,
 )
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 
 from desktop_app.ui.canvas_bars import ModeBar, ZoomBar
 from desktop_app.ui.canvas_drop import DropOverlay, DropZone
@@ -219,7 +219,8 @@ class Canvas(QWidget):
 
     def _refresh(self) -> None:
         """Show the card or the pictures, and say which."""
-        had_focus = self._empty.isAncestorOf(self.focusWidget()) if self.focusWidget() else False
+        focus = QApplication.focusWidget()
+        had_focus = focus is not None and self._empty.isAncestorOf(focus)
         # None ends the proxy (Qt's documentation); PySide6's types do not know. Tab on the canvas hides the panels, so
         # without a proxy nobody would reach the card by Tab.
         self.setFocusProxy(self._empty.open if self.is_empty else None)  # type: ignore[arg-type]
@@ -232,7 +233,8 @@ class Canvas(QWidget):
 
     def _describe(self) -> None:
         """Say in words what is shown, for those who hear it."""
-        self.setAccessibleDescription(self._description())
+        if (words := self._description()) != self.accessibleDescription():
+            self.setAccessibleDescription(words)
 
     def _description(self) -> str:
         if self.is_empty:
@@ -259,8 +261,9 @@ class Canvas(QWidget):
     # Drag and drop
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Light up the zones for what may be a picture; refuse anything else."""
-        if offers_picture(event.mimeData()):
+        """Light up the zones for what may be a picture; refuse anything else, and a move, which would take the file."""
+        can_copy = bool(event.possibleActions() & Qt.DropAction.CopyAction)
+        if can_copy and offers_picture(event.mimeData()):
             self._take(event)
         else:
             event.ignore()

@@ -80,6 +80,7 @@ class ZoomBar(_Bar):
     def __init__(self, parent: QWidget) -> None:
         super().__init__("zoomBar", parent)
         self.setAccessibleName(self.tr("Zoom"))
+        self.setLayoutDirection(Qt.LayoutDirection.LeftToRight)  # numbers are read so in every language
         self.size_text = QLabel()
         self.size_text.setToolTip(self.tr("Size of the picture in pixels"))
         set_role(self.size_text, "caption")

@@ -109,5 +109,9 @@ class DropOverlay(QWidget):
 
 
 def _mixed(ground: QColor, tint: QColor, share: float) -> QColor:
-    pairs = zip(ground.getRgbF()[:3], tint.getRgbF()[:3], strict=True)
-    return QColor.fromRgbF(*(below * (1 - share) + above * share for below, above in pairs))
+    rest = 1 - share
+    return QColor.fromRgbF(
+        ground.redF() * rest + tint.redF() * share,
+        ground.greenF() * rest + tint.greenF() * share,
+        ground.blueF() * rest + tint.blueF() * share,
+    )

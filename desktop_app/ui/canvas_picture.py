@@ -14,6 +14,7 @@ CELL = 8
 """Side of a square of the checkerboard."""
 
 SOFT_SIDE = 512
+"""Previews are doubled until they are as large as this."""
 
 
 class Picture:
@@ -83,7 +84,7 @@ def checkerboard(*, is_dark: bool) -> QBrush:
     tile = QPixmap(2 * CELL, 2 * CELL)
     tile.fill(QColor("#3a403e" if is_dark else "#ffffff"))
     painter = QPainter(tile)
-    other = QColor("#2c3130" if is_dark else "#dfe4e2")
+    other = QColor("#2c3130" if is_dark else "#d5dbd8")
     painter.fillRect(0, 0, CELL, CELL, other)
     painter.fillRect(CELL, CELL, CELL, CELL, other)
     painter.end()

@@ -13,6 +13,7 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPalette,
+    QPen,
     QResizeEvent,
     QWheelEvent,
 )
@@ -271,9 +272,9 @@ class CompareView(QWidget):
         draw_label(painter, seen, layer.label, layer.corner)
 
     def _paint_place(self, painter: QPainter, target: QRectF, text: str) -> None:
-        dim = self.palette().color(QPalette.ColorRole.PlaceholderText)
-        painter.setPen(dim)
+        painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Mid), 1, Qt.PenStyle.DashLine))
         painter.drawRect(target.adjusted(0.5, 0.5, -0.5, -0.5))
+        painter.setPen(self.palette().color(QPalette.ColorRole.PlaceholderText))
         painter.drawText(target & QRectF(self.rect()), Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, text)
 
     def _layers(self) -> list[Layer]:
@@ -339,7 +340,8 @@ class CompareView(QWidget):
         if isinstance(event, QGestureEvent):
             pinch = event.gesture(Qt.GestureType.PinchGesture)
             if isinstance(pinch, QPinchGesture):
-                self._zoom_by(pinch.scaleFactor(), QPointF(self.mapFromGlobal(pinch.hotSpot().toPoint())))
+                self._zoom_by(pinch.scaleFactor(), self.mapFromGlobal(pinch.hotSpot()))
+                event.accept(pinch)
                 return True
         if event.type() == QEvent.Type.DevicePixelRatioChange:
             self._refresh()

@@ -10,8 +10,8 @@ import pytest
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QLabel, QListView, QPlainTextEdit, QProgressBar, QPushButton, QSpinBox, QWidget
-from support import PROJECT
 from superqt import QLabeledDoubleSlider
+from support import PROJECT
 
 from desktop_app.core.image import load_image
 from desktop_app.core.request import hash_pixels

@@ -1,0 +1,212 @@
+"""The command line, as a program of its own and with the real starter checkpoint."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy
+import pytest
+from PIL import Image
+from support import PROJECT, make_picture
+
+from desktop_app import __version__
+from desktop_app.__main__ import check_screen, main
+from desktop_app.core.errors import StudioError
+from desktop_app.core.image import load_image, read_texts
+from desktop_app.core.request import hash_pixels
+
+SAMPLE = PROJECT / "resources" / "samples" / "drawing.png"
+PROMPT = "lemon, glossy icon, purple background"
+
+
+def run(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "desktop_app", *map(str, arguments)]
+    variables = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("variables", {})}
+    return subprocess.run(command, cwd=PROJECT, env=variables, capture_output=True, text=True, timeout=110, **options)
+
+
+def generate(*arguments: object) -> dict:
+    """One result of ``generate`` on the sample, run in this process, as its JSON says."""
+    done = run("generate", SAMPLE, "--json", *arguments)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """A picture of the sample at strength 0.6 with seed 7."""
+    out = tmp_path_factory.mktemp("cli") / "out.png"
+    return generate("--prompt", PROMPT, "--strength", 0.6, "--seed", 7, "-o", out)
+
+
+@pytest.mark.timeout(300)
+def test_the_same_command_gives_the_same_pixels(first, tmp_path):
+    again = generate("--prompt", PROMPT, "--strength", 0.6, "--seed", 7, "-o", tmp_path / "again.png")
+    assert again["pixels_sha256"] == first["pixels_sha256"]
+    assert hash_pixels(load_image(tmp_path / "again.png")) == first["pixels_sha256"]
+
+
+def test_the_result_says_what_was_run(first):
+    assert first["steps_run"] == [12]
+    assert (first["width"], first["height"], first["seed"]) == (512, 512, 7)
+    assert first["request"]["stages"][0]["strength"] == 0.6
+
+
+def test_the_picture_carries_its_request_and_generation_text(first):
+    texts = read_texts(Path(first["path"]))
+    assert texts["parameters"].startswith(PROMPT)
+    assert "Denoising strength: 0.6" in texts["parameters"]
+    assert json.loads(texts["underpaint"])["seed"] == 7
+
+
+@pytest.mark.timeout(300)
+def test_strength_moves_the_picture_away_from_the_init_image(first, tmp_path):
+    start = numpy.asarray(Image.open(SAMPLE).convert("RGB"), dtype=float)
+    distances = []
+    for strength in (0.2, 0.4, 0.6, 0.8, 1.0):
+        out = tmp_path / f"{strength}.png"
+        facts = generate("--prompt", PROMPT, "--strength", strength, "--seed", 7, "-o", out)
+        assert facts["steps_run"] == [int(20 * strength)]
+        distances.append(((numpy.asarray(load_image(out).convert("RGB"), dtype=float) - start) ** 2).mean())
+    assert distances == sorted(distances)
+
+
+@pytest.mark.timeout(300)
+def test_from_repeats_the_request_in_a_picture_and_flags_change_it(first, tmp_path):
+    source = Path(first["path"])
+    done = run("generate", SAMPLE, "--from", source, "--json", "-o", tmp_path / "same.png")
+    assert json.loads(done.stdout)["pixels_sha256"] == first["pixels_sha256"]
+    done = run("generate", SAMPLE, "--from", source, "--seed", 8, "--json", "-o", tmp_path / "other.png")
+    facts = json.loads(done.stdout)
+    assert (facts["seed"], facts["request"]["stages"][0]["prompt"]) == (8, PROMPT)
+    assert facts["pixels_sha256"] != first["pixels_sha256"]
+
+
+def test_several_pictures_get_numbers_and_never_replace_unasked(tmp_path):
+    out = tmp_path / "out.png"
+    arguments = ("generate", "--prompt", "lemon", "--steps", 2, "--count", 2, "--seed", 3, "-o", out)
+    assert run(*arguments).returncode == 0
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["out-1.png", "out-2.png"]
+    again = run(*arguments)
+    assert again.returncode == 1
+    assert "exists" in again.stderr
+    assert run(*arguments, "--overwrite").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["{missing}", "--prompt", "x"], "does not exist"),
+        (["{text}", "--prompt", "x"], "a text"),
+        (["{image}", "--prompt", "x", "--strength", "0.01"], "No step would run"),
+        (["{image}", "--prompt", "x", "--strength", "1.5"], "out of range"),
+        (["{image}", "--prompt", "x", "--seed", "-1"], "out of range"),
+        (["{image}", "--prompt", "x", "--size", "60x64"], "multiple"),
+        (["{image}", "--prompt", "x", "--size", "9000x64"], "out of range"),
+        (["{image}", "--prompt", "x", "--checkpoint", "no/such"], "hub"),
+        (["{image}", "--prompt", "x", "--checkpoint", "/no/such"], "cannot be found"),
+        (["{image}", "--prompt", "x" * 10_001], "too long"),
+        (["http://example.org/a.png", "--prompt", "x"], "http"),
+        (["{image}", "--from", "{image}"], "no request"),
+    ],
+)
+def test_bad_input_is_one_line_a_hint_and_status_one(arguments, words, tmp_path, capsys):
+    make_picture((48, 48)).save(tmp_path / "image.png")
+    (tmp_path / "text.png").write_text("Dear Sir")
+    names = {name: tmp_path / f"{name}.png" for name in ("image", "text", "missing")}
+    given = [argument.format(**names) for argument in arguments]
+    assert main(["--data-dir", str(tmp_path), "generate", *given, "-o", str(tmp_path / "out.png")]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) <= 2
+    assert lines[0].startswith("underpaint: ")
+    assert words in lines[0]
+    assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["generate"], ["generate", "-o", "x.jpg", "--prompt", "x"], ["generate", "--steps", "many", "-o", "x.png"]]
+)
+def test_wrong_usage_has_status_two(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+
+
+def test_a_folder_that_is_not_there_is_told_before_anything_runs(tmp_path, capsys):
+    assert main(["generate", "--prompt", "x", "-o", str(tmp_path / "no" / "out.png")]) == 1
+    assert "does not exist" in capsys.readouterr().err
+
+
+def test_a_damaged_checkpoint_is_told(tmp_path, capsys):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "model_index.json").write_text("{")
+    assert main(["generate", "--prompt", "x", "--checkpoint", str(folder), "-o", str(tmp_path / "o.png")]) == 1
+    assert "damaged" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are different there")
+def test_an_interrupt_stops_at_the_next_step_with_status_130(tmp_path):
+    command = [sys.executable, "-c", INTERRUPT, str(tmp_path / "out.png")]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == "painting"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    assert not (tmp_path / "out.png").exists()
+
+
+INTERRUPT = """
+import sys
+from desktop_app.cli import console
+from desktop_app.core.engine import Phase
+told = []
+def show(self, progress):
+    if progress.phase is Phase.DENOISING and not told:
+        told.append(print("painting", flush=True))
+console.ProgressBar.__call__ = show
+from desktop_app.__main__ import main
+sys.exit(main(["generate", "--prompt", "lemon", "--steps", "1000", "-o", sys.argv[1]]))
+"""
+
+
+def test_doctor_tells_versions_devices_and_folders(data_dir):
+    done = run("--data-dir", data_dir, "doctor")
+    assert done.returncode == 0
+    for words in (__version__, "torch", "engine runs on", "cpu", str(data_dir), "Starter", "ready"):
+        assert words in done.stdout
+
+
+@pytest.mark.timeout(300)
+def test_self_test_says_that_everything_works():
+    done = run("self-test")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Everything works." in done.stdout
+
+
+def test_version_and_help_need_no_screen_and_no_torch():
+    assert run("--version", variables={"DISPLAY": ""}).stdout.strip() == f"underpaint {__version__}"
+    help_text = run("--help").stdout
+    assert "generate" in help_text
+    assert "doctor" in help_text
+
+
+def test_without_a_screen_the_command_line_is_named():
+    with pytest.raises(StudioError, match="no screen") as caught:
+        check_screen({}, "linux")
+    assert "generate" in caught.value.hint
+    check_screen({"WAYLAND_DISPLAY": "wayland-0"}, "linux")
+    check_screen({}, "darwin")
+
+
+def test_a_data_folder_that_cannot_be_written_is_told(tmp_path):
+    place = tmp_path / "file"
+    place.write_text("not a folder")
+    done = run("--data-dir", place / "data", variables={"QT_QPA_PLATFORM": "offscreen"})
+    assert done.returncode == 1
+    assert "underpaint: " in done.stderr
