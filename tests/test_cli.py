@@ -129,7 +129,8 @@ def test_bad_input_is_one_line_a_hint_and_status_one(arguments, words, tmp_path,
 
 
 @pytest.mark.parametrize(
-    "arguments", [["generate"], ["generate", "-o", "x.jpg", "--prompt", "x"], ["generate", "--steps", "many", "-o", "x.png"]]
+    "arguments",
+    [["generate"], ["generate", "-o", "x.jpg", "--prompt", "x"], ["generate", "--steps", "many", "-o", "x.png"]],
 )
 def test_wrong_usage_has_status_two(arguments, capsys):
     with pytest.raises(SystemExit) as ended:

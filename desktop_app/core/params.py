@@ -253,7 +253,7 @@ def params_from_json(data: dict[str, Any]) -> Params:
 
 
 def _typed(spec: ParamSpec, value: Any) -> Any:
-    if spec.kind is Fit and value in {fit.value for fit in Fit}:
+    if spec.kind is Fit and value in [fit.value for fit in Fit]:
         return Fit(value)
     if value is None and spec.name in ("seed", "width", "height"):
         return None

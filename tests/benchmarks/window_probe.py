@@ -52,14 +52,17 @@ def main(data_dir: Path, image: Path, *, paint: bool) -> None:
         if gaps:
             facts["longest_stall_ms"] = round(max(gaps)[0], 1)
             facts["stalls_by_phase_ms"] = {
-                name: round(max(gap for gap, each in gaps if each == name), 1) for name in dict.fromkeys(p for _, p in gaps)
+                name: round(max(gap for gap, each in gaps if each == name), 1)
+                for name in dict.fromkeys(p for _, p in gaps)
             }
             facts["beats"] = len(gaps)
         window.close_now()
         app.quit()
 
     def opened() -> None:
-        window.document.set_params("Benchmark", prompt="lemon, cartoon icon", steps=GENERATE_STEPS, strength=1.0, count=2)
+        window.document.set_params(
+            "Benchmark", prompt="lemon, cartoon icon", steps=GENERATE_STEPS, strength=1.0, count=2
+        )
         window.commands.generate()
 
     def progressed(job: object) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from desktop_app.ui.canvas_camera import MAX_ZOOM, MIN_ZOOM, Camera
 from PySide6.QtCore import QPointF, QRectF, QSize, QSizeF
+
+from desktop_app.ui.canvas_camera import MAX_ZOOM, MIN_ZOOM, Camera
 
 PANE = QRectF(10, 20, 400, 300)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from desktop_app.ui.canvas_picture import SOFT_SIDE, Picture, checkerboard, softened
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QColor, QImage, QPainter
+
+from desktop_app.ui.canvas_picture import SOFT_SIDE, Picture, checkerboard, softened
 
 pytestmark = pytest.mark.usefixtures("qapp")
 

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from desktop_app.ui.canvas import read_drop, read_paste
-from desktop_app.ui.canvas_sources import VARIATION_MIME, offers_picture, read_variations
 from PySide6.QtCore import QMimeData, QUrl
 from PySide6.QtGui import QColor, QImage
+
+from desktop_app.ui.canvas import read_drop, read_paste
+from desktop_app.ui.canvas_sources import VARIATION_MIME, offers_picture, read_variations
 
 pytestmark = pytest.mark.usefixtures("qapp")
 

@@ -1,0 +1,102 @@
+"""Request: plain data there and back, and foreign data refused."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import make_picture, make_ref, make_request
+
+from desktop_app.core.errors import (
+    EngineCrashed,
+    InternalError,
+    OutOfMemory,
+    RequestError,
+    StudioError,
+    error_from_json,
+)
+from desktop_app.core.params import Fit
+from desktop_app.core.request import ImageRef, hash_pixels, image_from_json, request_from_json
+
+
+def test_a_request_comes_back_from_its_plain_data(tmp_path):
+    ref = make_ref(tmp_path / "cat.png")
+    request = make_request(ref, prompt="قطة", negative_prompt="dog", fit=Fit.SCALE, own_size=False, scheduler="euler")
+    data = json.loads(json.dumps(request.to_json()))
+    again = request_from_json(data, {ref.sha256: ref.path})
+    assert again == request
+    assert again.init_image.path == ref.path
+
+
+def test_plain_data_holds_no_folder(tmp_path):
+    request = make_request(make_ref(tmp_path / "secret folder" / "cat.png"))
+    assert "secret folder" not in json.dumps(request.to_json())
+
+
+def test_params_of_a_request_make_it_again():
+    request = make_request(seed=9, prompt="lemon", steps=12, recipe="starter")
+    params = request.to_params()
+    assert (params.seed, params.prompt, params.steps, params.width) == (9, "lemon", 12, 64)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 99},
+        {"stages": []},
+        {"stages": [{}]},
+        {"seed": "seven"},
+        {"seed": True},
+        {"seed": 1.5},
+        {"width": None},
+        {"fit": "squash"},
+        {"init_image": {"sha256": 5, "width": 1, "height": 1}},
+        {"init_image": "cat"},
+    ],
+)
+def test_foreign_data_is_refused(change):
+    with pytest.raises(RequestError):
+        request_from_json({**make_request().to_json(), **change})
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_any_data_is_either_read_or_refused(data):
+    with pytest.raises(RequestError):
+        request_from_json(data)
+
+
+def test_pixels_and_mode_decide_the_hash():
+    picture = make_picture((8, 4))
+    assert hash_pixels(picture) == hash_pixels(picture.copy())
+    assert hash_pixels(picture) != hash_pixels(picture.convert("RGBA"))
+    assert hash_pixels(picture) != hash_pixels(picture.resize((4, 8)))
+
+
+def test_refs_are_equal_when_their_pixels_are(tmp_path):
+    first = ImageRef("a" * 64, (4, 4), tmp_path / "one.png", "one")
+    second = ImageRef("a" * 64, (4, 4), tmp_path / "two.png", "two")
+    assert first == second
+    assert hash(first) == hash(second)
+    assert first != ImageRef("b" * 64, (4, 4), tmp_path / "one.png", "one")
+    assert image_from_json(None) is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [StudioError("t", "d", "h"), OutOfMemory("t", "d"), EngineCrashed("t"), RequestError("t", "d", "h", "seed")],
+)
+def test_errors_come_back_from_their_plain_data(error):
+    again = error_from_json(error.to_json())
+    assert (type(again), again.args) == (type(error), error.args)
+    assert getattr(again, "param", None) == getattr(error, "param", None)
+
+
+def test_an_error_of_an_unknown_kind_comes_back_as_a_bug():
+    assert type(error_from_json({"kind": "FromTheFuture", "title": "t"})) is InternalError

@@ -1,0 +1,133 @@
+"""The studio's objects on an empty data folder, as the widgets get them; the worker does what the test tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Slot
+from support import PROJECT, make_request, make_result
+
+from desktop_app.core.engine import Phase, Progress
+from desktop_app.core.recipe import read_recipes
+from desktop_app.core.request import ImageRef
+from desktop_app.core.variation import Variation
+from desktop_app.engine.fake import FakeEngine
+from desktop_app.store.checkpoints import CheckpointStore
+from desktop_app.store.gallery import GalleryStore
+from desktop_app.store.paths import Paths, resources_dir, user_paths
+from desktop_app.store.session import SessionStore
+from desktop_app.studio.document import Document
+from desktop_app.studio.gallery_model import GalleryModel
+from desktop_app.studio.jobs import Job, JobQueue
+from desktop_app.studio.qimage import to_qimage
+from desktop_app.studio.worker import Report, RunOrder, Worker
+from desktop_app.ui.canvas import Canvas
+from desktop_app.ui.canvas_presenter import CanvasPresenter
+from desktop_app.ui.icons import Icons
+
+
+class HeldWorker(Worker):
+    """In the GUI thread; runs nothing by itself, so that a test sees a job at whatever moment it wants."""
+
+    @Slot(object)
+    def run(self, order: RunOrder) -> None:
+        self.begun.emit(order.job_id)
+
+    def tell_step(self, job: Job, step: int, total: int) -> None:
+        preview = to_qimage(make_result(job.request).image)
+        self.progressed.emit(job.id, Report(Progress(Phase.DENOISING, 0, 1, step, total), preview, 2.0, 1.0))
+
+    def finish(self, job: Job) -> Variation:
+        variation = self._gallery.save(job.request, make_result(job.request))
+        self.finished.emit(job.id, variation)
+        return variation
+
+
+@pytest.fixture
+def paths(data_dir: Path) -> Paths:
+    found = user_paths(data_dir)
+    found.ensure()
+    return found
+
+
+@pytest.fixture
+def gallery(paths: Paths) -> Iterator[GalleryStore]:
+    store = GalleryStore(paths)
+    store.open()
+    with closing(store):
+        yield store
+
+
+@pytest.fixture
+def save(gallery: GalleryStore) -> Callable[..., Variation]:
+    """Saves a variation: ``save("a cat", seed=2, init_image=ref)``."""
+
+    def save(prompt: str = "a lemon", seed: int = 1, init_image: ImageRef | None = None) -> Variation:
+        request = make_request(init_image, prompt=prompt, seed=seed)
+        return gallery.save(request, make_result(request))
+
+    return save
+
+
+@pytest.fixture
+def session(paths: Paths) -> SessionStore:
+    return SessionStore(paths)
+
+
+@pytest.fixture
+def document(qtbot, gallery, paths, session) -> Iterator[Document]:
+    """After its checkpoint has been read."""
+    with closing(Document(gallery, CheckpointStore(paths), read_recipes(resources_dir() / "recipes"), session)) as made:
+        qtbot.waitUntil(lambda: made.checkpoint_info is not None)
+        yield made
+
+
+@pytest.fixture
+def worker(qapp, gallery) -> HeldWorker:
+    return HeldWorker(FakeEngine(), gallery)
+
+
+@pytest.fixture
+def jobs(worker, session, gallery) -> Iterator[JobQueue]:
+    with closing(JobQueue(session, gallery)) as queue:
+        queue.attach(worker)
+        yield queue
+
+
+@pytest.fixture
+def gallery_model(gallery, document) -> Iterator[GalleryModel]:
+    with closing(GalleryModel(gallery, document.undo_stack)) as model:
+        yield model
+
+
+@pytest.fixture
+def canvas(qtbot) -> Canvas:
+    made = Canvas(PROJECT / "resources" / "samples")
+    qtbot.addWidget(made)
+    return made
+
+
+@pytest.fixture
+def presenter(canvas, document, jobs) -> Iterator[CanvasPresenter]:
+    with closing(CanvasPresenter(canvas, document, jobs, canvas)) as made:
+        yield made
+
+
+@pytest.fixture
+def icons(qapp) -> Icons:
+    return Icons(PROJECT / "resources" / "icons")
+
+
+@pytest.fixture
+def open_picture(qtbot, document, picture) -> Callable[[str], ImageRef]:
+    """Makes a picture the init image: ``open_picture("cat.png", seed=2)``."""
+
+    def open_one(name: str = "picture.png", seed: int = 0) -> ImageRef:
+        with qtbot.waitSignal(document.init_image_changed):
+            document.open_image(picture(name, seed=seed))
+        return document.init_image.ref
+
+    return open_one
