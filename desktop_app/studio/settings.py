@@ -31,10 +31,8 @@ SETTINGS: dict[str, Setting] = {
     setting.key: setting
     for setting in (
         Setting("theme", "auto", "Theme", "Light, dark, or as the desktop is.", ("auto", "light", "dark")),
-        Setting("language", "auto", "Language", "Of the window; takes effect at the next start."),
         Setting("snap_strength", True, "Strength snaps to whole steps", "A typed value is always kept as typed."),
-        Setting("autostart", True, "Start jobs at once", "Off: the queue waits until you start it."),
-        Setting("preview", True, "Show previews while painting"),
+        Setting("autostart", True, "Begin jobs at the start", "Off: the queue waits until you resume it."),
         Setting("layout", "", "Window layout"),
         Setting("last_folder", "", "Folder of the last opened picture"),
     )

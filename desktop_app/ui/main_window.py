@@ -22,6 +22,7 @@ from desktop_app.ui.params_panel import GeneratePanel, ParamsPanel
 from desktop_app.ui.parts import Parts
 from desktop_app.ui.prompt_panel import PromptPanel
 from desktop_app.ui.queue_view import QueuePanel
+from desktop_app.ui.setting_commands import SettingCommands
 from desktop_app.ui.theme import GRID, Theme
 from desktop_app.ui.variation_strip import VariationStrip
 from desktop_app.ui.view_commands import ViewCommands
@@ -62,6 +63,7 @@ class MainWindow(QMainWindow):
         self._make_menus()
         self.commands = Commands(self)
         self.view_commands = ViewCommands(self)
+        self.setting_commands = SettingCommands(self)
         self._default_layout = self.saveState(LAYOUT_VERSION)
         self._restore_layout()
         self.prompt_panel.prompt.setFocus()

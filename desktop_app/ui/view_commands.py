@@ -18,11 +18,10 @@ MODES = {
     "mode_split": ViewMode.SPLIT,
     "mode_side": ViewMode.SIDE,
 }
-THEMES = {"theme_auto": "auto", "theme_light": "light", "theme_dark": "dark"}
 
 
 class ViewCommands(QObject):
-    """View modes, zoom, full screen, panels, theme."""
+    """View modes, zoom, full screen, panels."""
 
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
@@ -44,12 +43,8 @@ class ViewCommands(QObject):
             self._actions[name].triggered.connect(slot)
         for name in MODES:
             self._actions[name].triggered.connect(self._on_mode_triggered)
-        for name in THEMES:
-            self._actions[name].triggered.connect(self._on_theme_triggered)
         window.canvas.mode_changed.connect(self._on_mode_changed)
-        window.settings.changed.connect(self._on_setting_changed)
         self._on_mode_changed(window.canvas.mode)
-        self._on_setting_changed("theme")
 
     def _on_mode_triggered(self) -> None:
         self._window.canvas.mode = next(mode for name, mode in MODES.items() if self._actions[name].isChecked())
@@ -57,17 +52,6 @@ class ViewCommands(QObject):
     def _on_mode_changed(self, mode: ViewMode) -> None:
         for name, shown in MODES.items():
             self._actions[name].setChecked(shown is mode)
-
-    def _on_theme_triggered(self) -> None:
-        chosen = next(theme for name, theme in THEMES.items() if self._actions[name].isChecked())
-        self._window.settings.set("theme", chosen)
-
-    def _on_setting_changed(self, key: str) -> None:
-        if key == "theme":
-            chosen = self._window.settings.get("theme")
-            self._window.theme.choose(chosen)
-            for name, theme in THEMES.items():
-                self._actions[name].setChecked(theme == chosen)
 
     def _toggle_full_screen(self) -> None:
         self._window.setWindowState(self._window.windowState() ^ Qt.WindowState.WindowFullScreen)

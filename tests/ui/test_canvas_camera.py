@@ -10,9 +10,9 @@ from desktop_app.ui.canvas_camera import MAX_ZOOM, MIN_ZOOM, Camera
 PANE = QRectF(10, 20, 400, 300)
 
 
-def make_camera(picture: QSize = QSize(800, 400), ratio: float = 1.0) -> Camera:
+def make_camera(width: int = 800, height: int = 400, ratio: float = 1.0) -> Camera:
     camera = Camera()
-    camera.set_picture(picture)
+    camera.set_picture(QSize(width, height))
     camera.set_pane(PANE.size(), ratio)
     return camera
 
@@ -28,11 +28,11 @@ def test_a_picture_is_shown_whole_and_in_the_middle() -> None:
 
 
 def test_a_small_picture_is_enlarged_to_fit() -> None:
-    assert make_camera(QSize(40, 20)).zoom == pytest.approx(10)
+    assert make_camera(40, 20).zoom == pytest.approx(10)
 
 
 def test_a_tiny_picture_is_not_enlarged_beyond_the_largest_zoom() -> None:
-    assert make_camera(QSize(1, 1)).zoom == MAX_ZOOM
+    assert make_camera(1, 1).zoom == MAX_ZOOM
 
 
 def test_actual_size_counts_screen_pixels() -> None:
@@ -57,7 +57,7 @@ def test_zoom_has_limits(wanted: float, got: float) -> None:
 
 
 def test_a_huge_picture_still_fits() -> None:
-    camera = make_camera(QSize(30_000, 30_000))
+    camera = make_camera(30_000, 30_000)
     assert camera.rect(PANE).height() == 300
 
 
@@ -120,7 +120,7 @@ def test_steps_stop_at_round_zooms() -> None:
 
 
 def test_edges_lie_on_whole_screen_pixels() -> None:
-    camera = make_camera(QSize(333, 111), ratio=1.5)
+    camera = make_camera(333, 111, ratio=1.5)
     camera.zoom_to(1.37, QPointF(3, 5))
     edges = camera.rect(PANE).getCoords()
     assert [edge * 1.5 for edge in edges] == pytest.approx([round(edge * 1.5) for edge in edges])

@@ -60,7 +60,7 @@ def test_shows_what_was_made_of_nothing_while_there_is_no_init_image(qtbot, save
 def test_shows_no_more_than_it_may(qtbot, monkeypatch, strip, jobs, worker):
     monkeypatch.setattr(variation_strip, "MAX_SHOWN", 2)
     for seed in range(3):
-        (job,) = jobs.submit([make_request(seed=seed)])
+        (job,) = jobs.add([make_request(seed=seed)])
         worker.finish(job)
         qtbot.waitUntil(lambda: jobs.current is None)
     assert strip.model.rowCount() == 2
@@ -94,7 +94,7 @@ def test_stars_are_seen_in_the_strip(qtbot, strip, gallery_model, save):
 
 
 def test_the_running_job_comes_first_with_preview_and_progress(qtbot, strip, jobs, worker):
-    (job,) = jobs.submit([make_request()])
+    (job,) = jobs.add([make_request()])
     qtbot.waitUntil(lambda: ids(strip) == [None])
     worker.tell_step(job, 2, 4)
     qtbot.waitUntil(lambda: strip.model.index(0).data(Qt.ItemDataRole.DecorationRole) is not None)
@@ -104,13 +104,13 @@ def test_the_running_job_comes_first_with_preview_and_progress(qtbot, strip, job
 
 def test_a_job_from_another_init_image_is_not_shown(qtbot, strip, jobs, open_picture):
     open_picture()
-    jobs.submit([make_request()])
+    jobs.add([make_request()])
     assert jobs.current is not None
     assert strip.model.rowCount() == 0
 
 
 def test_the_job_appears_when_its_init_image_does(qtbot, strip, jobs, open_picture, document):
-    jobs.submit([make_request()])
+    jobs.add([make_request()])
     open_picture()
     assert strip.model.rowCount() == 0
     document.undo_stack.undo()
@@ -118,19 +118,19 @@ def test_the_job_appears_when_its_init_image_does(qtbot, strip, jobs, open_pictu
 
 
 def test_a_finished_picture_takes_the_place_of_its_job(qtbot, strip, jobs, worker, save):
-    (job,) = jobs.submit([make_request()])
+    (job,) = jobs.add([make_request()])
     made = worker.finish(job)
     qtbot.waitUntil(lambda: ids(strip) == [made.id])
 
 
 def test_the_next_job_stands_before_the_finished_picture(qtbot, strip, jobs, worker):
-    first, _second = jobs.submit([make_request(seed=1), make_request(seed=2)])
+    first, _second = jobs.add([make_request(seed=1), make_request(seed=2)])
     made = worker.finish(first)
     qtbot.waitUntil(lambda: ids(strip) == [None, made.id])
 
 
 def test_a_picture_that_is_finished_while_the_strip_is_read_is_not_lost(qtbot, strip, jobs, worker, gallery_model):
-    (job,) = jobs.submit([make_request()])
+    (job,) = jobs.add([make_request()])
     gallery_model.contents_changed.emit()
     strip.model._reader.wait()  # the answer, without the picture, is on its way
     made = worker.finish(job)
@@ -140,7 +140,7 @@ def test_a_picture_that_is_finished_while_the_strip_is_read_is_not_lost(qtbot, s
 
 
 def test_a_stopped_job_leaves_the_strip(qtbot, strip, jobs, worker):
-    (job,) = jobs.submit([make_request()])
+    (job,) = jobs.add([make_request()])
     worker.cancelled.emit(job.id)
     qtbot.waitUntil(lambda: strip.model.rowCount() == 0)
 
@@ -165,7 +165,7 @@ def test_a_click_says_which_variation_is_wanted(qtbot, strip, filled):
 
 
 def test_a_click_on_the_job_says_nothing(qtbot, strip, jobs):
-    jobs.submit([make_request()])
+    jobs.add([make_request()])
     with qtbot.assertNotEmitted(strip.shown):
         click(qtbot, strip, 0)
 
@@ -205,7 +205,7 @@ def test_a_drag_carries_the_id_in_the_form_that_the_canvas_reads(strip, filled):
 
 
 def test_a_finished_picture_can_be_dragged_and_a_job_cannot(qtbot, strip, jobs, filled):
-    jobs.submit([make_request()])
+    jobs.add([make_request()])
     draggable = [bool(strip.model.flags(strip.model.index(row)) & Qt.ItemFlag.ItemIsDragEnabled) for row in (0, 1)]
     assert draggable == [False, True]
 
@@ -224,7 +224,7 @@ def test_says_in_one_line_that_an_init_image_has_no_variations_yet(qtbot, strip,
 
 
 def test_grows_to_one_row_of_pictures(qtbot, strip, jobs):
-    jobs.submit([make_request()])
+    jobs.add([make_request()])
     assert strip.height() >= variation_strip.SIDE
     assert strip.view.isVisible()
 
@@ -234,7 +234,7 @@ def test_grows_to_one_row_of_pictures(qtbot, strip, jobs):
 
 def test_keeps_the_rules_of_qt_through_all_changes(qtbot, qtmodeltester, strip, filled, jobs, worker, gallery_model):
     qtmodeltester.check(strip.model)
-    first, _second = jobs.submit([make_request(seed=11), make_request(seed=12)])
+    first, _second = jobs.add([make_request(seed=11), make_request(seed=12)])
     worker.tell_step(first, 1, 4)
     worker.finish(first)
     qtbot.waitUntil(lambda: strip.model.rowCount() == 5)
