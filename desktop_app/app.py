@@ -24,6 +24,7 @@ from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.gallery import GalleryStore
 from desktop_app.store.paths import APP_NAME, Paths, resources_dir, user_paths
 from desktop_app.store.session import SessionStore
+from desktop_app.studio.collector import GarbageCollector
 from desktop_app.studio.document import Document
 from desktop_app.studio.gallery_model import GalleryModel
 from desktop_app.studio.jobs import JobQueue
@@ -159,7 +160,9 @@ def run(images: list[str], data_dir: Path | None = None) -> int:
         signals = _Signals(window.close_now, app)
         window.show()
         window.open_pictures(pictures)
+        collector = GarbageCollector(app)
         status = app.exec()
+        collector.close()
         signals.close()
         return status
     finally:

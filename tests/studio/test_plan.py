@@ -1,0 +1,63 @@
+"""RunPlan: what is said before it runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from desktop_app.core.checkpoint import CheckpointInfo
+from desktop_app.core.errors import CheckpointError
+from desktop_app.core.params import Fit, Params
+from desktop_app.studio.plan import make_plan
+
+INFO = CheckpointInfo("starter", "Starter", Path(), "Stable Diffusion", 64, 4, 24, None, 0)
+PARAMS = Params(steps=40, strength=0.6)
+
+
+@pytest.mark.parametrize(
+    ("params", "size", "sentence"),
+    [
+        (PARAMS, None, "Painted from the prompt alone, 40 steps. Works at 64 × 64."),
+        (PARAMS, (64, 64), "24 of 40 steps run. Works at 64 × 64."),
+        (PARAMS, (600, 400), "24 of 40 steps run. Works at 72 × 48, then scaled to 600 × 400."),
+        (
+            replace(PARAMS, width=64, height=64),
+            (600, 400),
+            "24 of 40 steps run. The init image is cropped from 600 × 400 to 400 × 400."
+            " Works at 64 × 64, then scaled to 400 × 400.",
+        ),
+        (
+            replace(PARAMS, width=64, height=64, fit=Fit.PAD, own_size=False),
+            (600, 400),
+            "24 of 40 steps run. The edges of the init image are extended to fill the shape. Works at 64 × 64.",
+        ),
+        (
+            replace(PARAMS, width=64, height=64, fit=Fit.SCALE, own_size=False),
+            (600, 400),
+            "24 of 40 steps run. The init image is stretched to the shape. Works at 64 × 64.",
+        ),
+        (replace(PARAMS, steps=1, strength=1.0), (64, 64), "1 of 1 step runs. Works at 64 × 64."),
+    ],
+)
+def test_the_plan_is_said_in_plain_words(params, size, sentence):
+    assert make_plan(params, size, INFO, None).sentence == sentence
+
+
+def test_what_cannot_be_run_is_an_error_of_the_plan():
+    plan = make_plan(replace(PARAMS, strength=0.0), (64, 64), INFO, None)
+    assert plan.error is not None
+    assert plan.error.param == "strength"
+    assert plan.sentence == ""
+
+
+def test_a_checkpoint_that_cannot_be_used_is_told_beside_its_control():
+    plan = make_plan(PARAMS, None, None, CheckpointError("Damaged", "unet", "Again."))
+    assert plan.error is not None
+    assert (plan.error.param, plan.error.title, plan.error.hint) == ("checkpoint", "Damaged", "Again.")
+    assert make_plan(PARAMS, None, None, None).error is not None
+
+
+def test_the_plan_is_made_even_of_values_that_are_no_numbers():
+    assert make_plan(replace(PARAMS, strength=float("nan")), (64, 64), INFO, None).effective_steps == 0
