@@ -14,7 +14,7 @@ INTERVAL_MS = 2000
 
 
 class GarbageCollector(QObject):
-    """Lives in the GUI thread, one in a process. What exists when it begins is taken to stay, and not looked at again."""
+    """Lives in the GUI thread, one in a process. What exists when it begins is taken to stay and is not looked at."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)

@@ -1,4 +1,4 @@
-"""Run as a program: opens the window on a data folder and tells, as JSON, how soon it stood and how long it ever stalled.
+"""Run as a program: opens the window, and tells as JSON how soon it stood and how long it ever stalled.
 
 The first paint is counted from the start of the process. The heart beats every few milliseconds in the window's thread;
 the longest pause between two beats is the longest time in which the window could not answer.
@@ -12,82 +12,92 @@ import time
 from pathlib import Path
 
 import psutil
+from PySide6.QtCore import QElapsedTimer, QEvent, QObject, QTimer
+from PySide6.QtWidgets import QApplication
+
+from desktop_app.app import create_window
 
 BEAT_MS = 2
-GENERATE_STEPS = 40
+STEPS = 40
+PICTURES = 2
+SETTLE_MS = 500
 
 
-def main(data_dir: Path, image: Path, *, paint: bool) -> None:
-    from PySide6.QtCore import QElapsedTimer, QEvent, QObject, QTimer
-    from PySide6.QtWidgets import QApplication
+class Probe(QObject):
+    """Watches one window, and paints with it when given an image."""
 
+    def __init__(self, data_dir: Path, image: Path | None) -> None:
+        super().__init__()
+        self._image = image
+        self._first_paint_s = 0.0
+        self._phase = "start"
+        self._finished = 0
+        self._gaps: dict[str, float] = {}
+        self._beats = 0
+        self._clock = QElapsedTimer()
+        self._heart = QTimer(self)
+        self._heart.timeout.connect(self._beat)
+        self.window = create_window(data_dir)
+        self.window.canvas.installEventFilter(self)
+        self.window.jobs.progressed.connect(self._on_progressed)
+        self.window.jobs.finished.connect(self._on_finished)
+        self.window.document.init_image_changed.connect(self._generate)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """The first paint is over once the event loop comes round again."""
+        if event.type() == QEvent.Type.Paint and not self._first_paint_s:
+            self._first_paint_s = time.time() - psutil.Process().create_time()
+            QTimer.singleShot(0, self, self._begin)
+        return False
+
+    def _begin(self) -> None:
+        if self._image is None:
+            self.end()
+            return
+        self._clock.start()
+        self._heart.start(BEAT_MS)
+        self.window.document.open_image(self._image)
+
+    def _generate(self) -> None:
+        values = {"prompt": "lemon, cartoon icon", "steps": STEPS, "strength": 1.0, "count": PICTURES}
+        self.window.document.set_params("Benchmark", **values)
+        self.window.commands.generate()
+
+    def _beat(self) -> None:
+        gap = self._clock.nsecsElapsed() / 1e6 - BEAT_MS
+        self._clock.restart()
+        self._beats += 1
+        self._gaps[self._phase] = max(self._gaps.get(self._phase, 0.0), round(gap, 1))
+
+    def _on_progressed(self, job) -> None:
+        self._phase = job.progress.phase.value
+
+    def _on_finished(self) -> None:
+        self._finished += 1
+        if self._finished == PICTURES:
+            QTimer.singleShot(SETTLE_MS, self, self.end)
+
+    def end(self) -> None:
+        """Tell, and close the window."""
+        facts = {
+            "first_paint_s": round(self._first_paint_s, 2),
+            "torch_in_window": "torch" in sys.modules,
+            "stalls_by_phase_ms": self._gaps,
+            "longest_stall_ms": max(self._gaps.values(), default=0.0),
+            "beats": self._beats,
+        }
+        print(json.dumps(facts), flush=True)
+        self.window.close_now()
+        QApplication.quit()
+
+
+def main(data_dir: Path, image: Path | None) -> None:
+    """Open the window and watch it until it is closed."""
     app = QApplication([])
-
-    from desktop_app.app import create_window
-
-    window = create_window(data_dir)
-    facts: dict[str, object] = {}
-    clock = QElapsedTimer()
-
-    class FirstPaint(QObject):
-        def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-            if event.type() == QEvent.Type.Paint and "first_paint_s" not in facts:
-                facts["first_paint_s"] = round(time.time() - psutil.Process().create_time(), 2)
-                if not paint:
-                    QTimer.singleShot(0, end)
-                else:
-                    clock.start()
-                    heart.start(BEAT_MS)
-            return False
-
-    gaps: list[tuple[float, str]] = []
-    phase = ["start"]
-
-    def beat() -> None:
-        gaps.append((clock.nsecsElapsed() / 1e6 - BEAT_MS, phase[0]))
-        clock.restart()
-
-    def end() -> None:
-        facts["torch_in_window"] = "torch" in sys.modules
-        if gaps:
-            facts["longest_stall_ms"] = round(max(gaps)[0], 1)
-            facts["stalls_by_phase_ms"] = {
-                name: round(max(gap for gap, each in gaps if each == name), 1)
-                for name in dict.fromkeys(p for _, p in gaps)
-            }
-            facts["beats"] = len(gaps)
-        window.close_now()
-        app.quit()
-
-    def opened() -> None:
-        window.document.set_params(
-            "Benchmark", prompt="lemon, cartoon icon", steps=GENERATE_STEPS, strength=1.0, count=2
-        )
-        window.commands.generate()
-
-    def progressed(job: object) -> None:
-        phase[0] = window.jobs.current.progress.phase.value
-
-    done = []
-
-    def finished(*_: object) -> None:
-        done.append(1)
-        if len(done) == 2:
-            QTimer.singleShot(500, end)
-
-    heart = QTimer()
-    heart.timeout.connect(beat)
-    window.jobs.progressed.connect(progressed)
-    window.jobs.finished.connect(finished)
-    window.document.init_image_changed.connect(opened)
-    probe = FirstPaint()
-    window.canvas.installEventFilter(probe)
-    window.show()
-    if paint:
-        QTimer.singleShot(200, lambda: window.document.open_image(image))
+    probe = Probe(data_dir, image)
+    probe.window.show()
     app.exec()
-    print(json.dumps(facts))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), paint=sys.argv[3] == "paint")
+    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None)
