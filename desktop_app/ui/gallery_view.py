@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QListView, QMenu, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QListView, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from desktop_app.core.variation import Variation
 from desktop_app.studio.gallery_model import GalleryModel
@@ -14,6 +14,7 @@ from desktop_app.ui.icons import Icons
 from desktop_app.ui.texts import plural
 from desktop_app.ui.theme import GRID
 from desktop_app.ui.thumbnail_delegate import CellFacts, Index, ThumbnailDelegate
+from desktop_app.ui.trash_bar import TrashBar, ask_empty_trash
 
 SEARCH_DELAY_MS = 200
 CELL = 96
@@ -101,6 +102,15 @@ class GalleryPanel(QWidget):
         self.search.textChanged.connect(self._timer.start)
         self._count = QLabel()
         set_role(self._count, "caption")
+        self.trash_button = QToolButton()
+        self.trash_button.setObjectName("trashButton")
+        self.trash_button.setIcon(icons.get("trash"))
+        self.trash_button.setCheckable(True)
+        self.trash_button.setAutoRaise(True)
+        self.trash_button.setToolTip(self.tr("Show the trash"))
+        self.trash_button.setAccessibleName(self.trash_button.toolTip())
+        self.trash_bar = TrashBar()
+        self.trash_bar.hide()
         self.view = GalleryList()
         self.view.setModel(model)
         self.empty = EmptyState(self.view, model, self._empty_sentence)
@@ -114,21 +124,42 @@ class GalleryPanel(QWidget):
 
     def trash_selected(self) -> None:
         """Move the selected variations to the trash; undo brings them back."""
-        if chosen := self.selected():
+        chosen = self.selected()
+        if chosen and not self.trash_button.isChecked():
             self._model.trash([variation.id for variation in chosen])
+
+    def show_trash(self, is_shown: bool) -> None:
+        """Show the trash instead of the gallery, or the gallery again."""
+        self.trash_button.setChecked(is_shown)
+        self.search.setPlaceholderText(self.tr("Search the trash") if is_shown else self.tr("Search prompts"))
+        self.trash_bar.setVisible(is_shown)
+        self._model.set_trashed(is_shown)
+        self.empty.refresh()
+        self._refresh_trash_bar()
+
+    def restore_selected(self) -> None:
+        """Bring the selected variations back from the trash."""
+        if chosen := self.selected():
+            self._model.restore([variation.id for variation in chosen])
 
     def _lay_out(self) -> None:
         row = QHBoxLayout()
         row.setContentsMargins(GRID, 0, GRID, 0)
         row.addWidget(self.search, 1)
         row.addWidget(self._count)
+        row.addWidget(self.trash_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         layout.setSpacing(GRID)
         layout.addLayout(row)
         layout.addWidget(self.empty, 1)
+        layout.addWidget(self.trash_bar)
 
     def _connect(self) -> None:
+        self.trash_button.clicked.connect(self.show_trash)
+        self.trash_bar.restore_requested.connect(self.restore_selected)
+        self.trash_bar.empty_requested.connect(self._on_empty_requested)
+        self.view.selectionModel().selectionChanged.connect(self._refresh_trash_bar)
         self.view.customContextMenuRequested.connect(self._on_menu_requested)
         self.view.activated.connect(self._on_activated)
         self.view.clicked.connect(self._on_activated)
@@ -141,6 +172,8 @@ class GalleryPanel(QWidget):
     def _empty_sentence(self) -> str:
         if text := self.search.text().strip():
             return self.tr("No picture's prompt has “%1”.").replace("%1", text)
+        if self.trash_button.isChecked():
+            return self.tr("The trash is empty.")
         return self.tr("Nothing here yet.\nEvery picture you make is kept here by itself.")
 
     def _on_search_due(self) -> None:
@@ -150,6 +183,15 @@ class GalleryPanel(QWidget):
     def _on_rows_changed(self) -> None:
         count = self._model.rowCount()
         self._count.setText(plural(count, self.tr("1 picture"), self.tr("%1 pictures")) if count else "")
+        self._refresh_trash_bar()
+
+    def _refresh_trash_bar(self) -> None:
+        selected = len(self.view.selectionModel().selectedIndexes())
+        self.trash_bar.show_numbers(selected, self._model.rowCount())
+
+    def _on_empty_requested(self) -> None:
+        if ask_empty_trash(self, self._model.rowCount()):
+            self._model.empty_trash()
 
     def _on_activated(self, index: QModelIndex) -> None:
         if variation := index.data(GalleryModel.VariationRole):
@@ -163,9 +205,15 @@ class GalleryPanel(QWidget):
         chosen = self.selected()
         if not self.view.indexAt(position).isValid() or not chosen:
             return
-        menu = self.make_menu(chosen[0])
+        menu = self.make_trash_menu() if self.trash_button.isChecked() else self.make_menu(chosen[0])
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.popup(self.view.viewport().mapToGlobal(position))
+
+    def make_trash_menu(self) -> QMenu:
+        """What can be done with the selected pictures in the trash."""
+        menu = QMenu(self)
+        menu.addAction(self._icons.get("undo"), self.tr("Put back")).triggered.connect(self.restore_selected)
+        return menu
 
     def make_menu(self, variation: Variation) -> QMenu:
         """What can be done with ``variation``."""
