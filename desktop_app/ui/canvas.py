@@ -280,6 +280,10 @@ class Canvas(QWidget):
         """Say what was dropped where; opening it takes its time elsewhere."""
         zone = self._overlay.zone_at(self._on_overlay(event))
         self._overlay.hide()
+        self.take_drop(event, zone)
+
+    def take_drop(self, event: QDropEvent, zone: DropZone) -> None:
+        """Say that what ``event`` holds was dropped on ``zone``; or leave it, when it is no picture after all."""
         ids = read_variations(event.mimeData())
         source = None if ids else read_drop(event.mimeData())
         if not ids and source is None:

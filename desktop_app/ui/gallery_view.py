@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QModelIndex, QPoint, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QModelIndex, QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QListView, QMenu, QToolButton, QVBoxLayout, QWidget
 
@@ -58,14 +58,33 @@ class GalleryList(QListView):
             self.setGridSize(QSize(side, side))
         super().resizeEvent(event)
 
+    def event(self, event: QEvent) -> bool:
+        """Digits mean stars here, and not the views of the canvas as elsewhere in the window."""
+        if (
+            event.type() == QEvent.Type.ShortcutOverride
+            and isinstance(event, QKeyEvent)
+            and _stars_of(event) is not None
+        ):
+            event.accept()
+            return True
+        return super().event(event)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Delete trashes, digits give stars, the rest moves about."""
+        stars = _stars_of(event)
         if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
             self.trash_requested.emit()
-        elif event.text().isdigit() and int(event.text()) <= MAX_STARS:
-            self.stars_requested.emit(int(event.text()))
+        elif stars is not None:
+            self.stars_requested.emit(stars)
         else:
             super().keyPressEvent(event)
+
+
+def _stars_of(event: QKeyEvent) -> int | None:
+    """How many stars a key without modifiers gives."""
+    plain = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier == Qt.KeyboardModifier.NoModifier
+    is_digit = len(event.text()) == 1 and event.text() in "012345"
+    return int(event.text()) if plain and is_digit else None
 
 
 def _facts(index: Index) -> CellFacts:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QIcon, QKeyEvent, QShowEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QIcon, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QDockWidget, QFrame, QMainWindow, QMenu, QScrollArea, QVBoxLayout, QWidget
 
 from desktop_app.core.errors import ImageError, RequestError, StudioError
 from desktop_app.ui.actions import ACTIONS, MENUS, make_actions, translate
 from desktop_app.ui.banner import MessageBanner
 from desktop_app.ui.canvas import Canvas
+from desktop_app.ui.canvas_drop import DropZone
 from desktop_app.ui.canvas_presenter import CanvasPresenter
+from desktop_app.ui.canvas_sources import offers_picture
 from desktop_app.ui.commands import Commands
 from desktop_app.ui.dialogs import DetailsDialog, ask_quit
 from desktop_app.ui.gallery_view import GalleryPanel
@@ -48,6 +50,7 @@ class MainWindow(QMainWindow):
         self.setObjectName("mainWindow")
         self.setWindowTitle(self.tr("Underpaint"))
         self.setWindowIcon(QIcon(str(parts.folders.resources / "icons" / "underpaint.svg")))
+        self.setAcceptDrops(True)
         self.resize(1280, 800)
         self.parts = parts
         self.document = parts.document
@@ -213,6 +216,17 @@ class MainWindow(QMainWindow):
         self.strip.model.close()
         self.commands.close()
         self.parts.close()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """A picture may be dropped anywhere; beside the canvas, with its zones, it becomes the init image."""
+        can_copy = bool(event.possibleActions() & Qt.DropAction.CopyAction)
+        if can_copy and offers_picture(event.mimeData()):
+            event.setDropAction(Qt.DropAction.CopyAction)
+            event.accept()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open what was dropped beside the canvas."""
+        self.canvas.take_drop(event, DropZone.INIT)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Space shows the init image while it is held (unless the control with the keyboard needs it)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, Signal
+from PySide6.QtCore import QEvent, QMimeData, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QKeySequence, QPalette, QResizeEvent, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QTextEdit, QWidget
 
@@ -68,6 +68,10 @@ class PromptEdit(QPlainTextEdit):
                 event.ignore()
                 return False
         return super().event(event)
+
+    def canInsertFromMimeData(self, source: QMimeData) -> bool:
+        """Words only: a picture that is dropped here is for the canvas, and its address is no prompt."""
+        return source.hasText() and not source.hasUrls() and not source.hasImage()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Other width, other line breaks."""

@@ -6,8 +6,9 @@ import os
 import signal
 import sys
 
+import psutil
 import pytest
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QMimeData, QSize, Qt, QUrl
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QLabel, QListView, QPlainTextEdit, QProgressBar, QPushButton, QSpinBox, QWidget
 from superqt import QLabeledDoubleSlider
@@ -18,6 +19,7 @@ from desktop_app.core.request import hash_pixels
 from desktop_app.studio.gallery_model import GalleryModel
 from desktop_app.studio.jobs import JobState
 from desktop_app.studio.restoring import PARTS
+from desktop_app.ui.compare_view import ViewMode
 
 SAMPLE = PROJECT / "resources" / "samples" / "drawing.png"
 LOADING_S = 60_000
@@ -143,6 +145,52 @@ def test_the_canvas_shows_init_image_and_result(qtbot, open_window, drop):
     middle = view.picture_rect.center().toPoint()
     seen = view.grab().toImage().pixelColor(middle)
     assert abs(seen.red() - picture.pixelColor(256, 256).red()) < 12
+
+
+def test_a_picture_dropped_beside_the_canvas_is_opened_and_its_address_is_no_prompt(qtbot, open_window, drop):
+    from desktop_app.engine.fake import FakeEngine
+
+    window = open_window(FakeEngine())
+    prompt = window.findChild(QPlainTextEdit, "promptEdit")
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(SAMPLE))])
+    data.setText(str(SAMPLE))
+    assert not prompt.canInsertFromMimeData(data)
+    with qtbot.waitSignal(window.document.init_image_changed):
+        drop(window, SAMPLE)
+    assert window.document.init_image.name == "drawing.png"
+    assert prompt.toPlainText() == ""
+
+
+def test_a_digit_gives_stars_in_the_gallery_and_changes_the_view_elsewhere(qtbot, open_window, drop):
+    from desktop_app.engine.fake import FakeEngine
+
+    window = open_window(FakeEngine())
+    with qtbot.waitSignal(window.document.init_image_changed):
+        drop(window.canvas, SAMPLE)
+    variation = generate(qtbot, window)
+    view = window.gallery_panel.view
+    qtbot.waitUntil(lambda: view.model().index(0, 0).data(GalleryModel.VariationRole) is not None)
+    view.setFocus()
+    view.setCurrentIndex(view.model().index(0, 0))
+    mode = window.canvas.mode
+    qtbot.keyClick(view, Qt.Key.Key_3)
+    qtbot.waitUntil(lambda: window.parts.gallery.find(variation.id).stars == 3)
+    assert window.canvas.mode is mode
+    window.canvas.setFocus()
+    qtbot.keyClick(window.canvas, Qt.Key.Key_4)
+    assert window.canvas.mode is ViewMode.SIDE
+
+
+@pytest.mark.timeout(120)
+def test_a_window_closes_at_once_while_its_engine_starts(qtbot, open_window):
+    window = open_window()
+    with qtbot.waitSignal(window.engine_wanted):
+        pass
+    qtbot.waitUntil(lambda: engine_of(window).pid is not None)
+    child = psutil.Process(engine_of(window).pid)
+    window.close_now()
+    assert not child.is_running()
 
 
 def wait_for_steps(qtbot, window) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 from PySide6.QtCore import QModelIndex, Qt
@@ -234,13 +234,24 @@ def test_an_empty_search_brings_all_back(qtbot, model, saved):
     qtbot.waitUntil(lambda: ids_of(model) == ids_of(saved))
 
 
-def test_of_quick_searches_only_the_last_is_shown(qtbot, model):
-    resets: list[int] = []
+def test_of_quick_searches_only_the_last_is_shown(qtbot, monkeypatch, model, gallery):
+    asked, resets, gate, real = [], [], threading.Event(), gallery.ids
+
+    def ids_after_gate(*, search: str, trashed: bool) -> list[str]:
+        asked.append(search)
+        assert gate.wait(20)
+        return real(search=search, trashed=trashed)
+
+    monkeypatch.setattr(gallery, "ids", ids_after_gate)
     model.modelReset.connect(lambda: resets.append(model.rowCount()))
-    for text in ("l", "le", "lemon", "plum", "cat"):
+    model.set_search("lemon")
+    qtbot.waitUntil(lambda: asked == ["lemon"])
+    for text in ("p", "plum", "cat"):
         model.set_search(text)
+    gate.set()
     qtbot.waitUntil(lambda: bool(resets))
     assert resets == [1]
+    assert asked == ["lemon", "cat"]
 
 
 def test_the_trash_is_shown_when_wanted(qtbot, gallery, saved, make_model):
@@ -297,13 +308,13 @@ def test_a_new_variation_shows_up_in_a_search_only_if_it_matches(qtbot, model, s
     assert (new.id in ids_of(model)) is (rows == 3)
 
 
-def test_one_from_before_the_clock_was_put_right_goes_to_its_place(qtbot, model, gallery, save):
-    first = read(qtbot, model, 0)
-    model._know(first.id, replace(first, created=first.created + timedelta(days=1)))
-    new = save("a fig")
-    model.insert(new)
-    qtbot.waitUntil(lambda: model.rowCount() == 6)
-    assert ids_of(model) == gallery.ids()
+def test_one_that_is_not_the_newest_goes_to_its_place(qtbot, gallery, saved, make_model):
+    gallery.trash([saved[2].id])
+    model = make_model()
+    read(qtbot, model, 0)
+    gallery.restore([saved[2].id])
+    model.insert(saved[2])
+    qtbot.waitUntil(lambda: ids_of(model) == ids_of(saved))
 
 
 def test_the_queue_hands_its_finished_pictures_over(qtbot, model, save):
@@ -375,6 +386,23 @@ def test_one_that_cannot_be_trashed_does_not_keep_the_others(qtbot, model, galle
     assert set(gallery.ids(trashed=True)) == set(ids_of(saved[:2]))
 
 
+def test_a_row_goes_when_it_turns_out_to_be_in_the_trash(qtbot, model, gallery, saved):
+    gallery.trash([saved[2].id])
+    model.set_stars(saved[2].id, 1)
+    qtbot.waitUntil(lambda: ids_of(model) == ids_of([*saved[:2], *saved[3:]]))
+
+
+def test_a_picture_that_is_back_has_a_thumbnail_again(qtbot, model, gallery, saved, stack):
+    content = saved[0].path.read_bytes()
+    saved[0].path.unlink()
+    saved[0].thumbnail.unlink()
+    model.thumbnail(replace(saved[0], thumbnail=None))
+    qtbot.waitUntil(lambda: saved[0].id in model._thumbnails._unreadable)
+    saved[0].path.write_bytes(content)
+    model.set_stars(saved[0].id, 1)
+    assert read(qtbot, model, 0, THUMBNAIL).width() == 64
+
+
 def test_many_scattered_rows_are_trashed_and_restored(qtbot, monkeypatch, model, saved, stack):
     monkeypatch.setattr(gallery_model, "MAX_SMALL_CHANGE", 1)
     model.trash([saved[0].id, saved[2].id, saved[4].id])
@@ -419,6 +447,7 @@ def test_a_closed_model_asks_for_nothing_more(model, saved):
     model.close()
     model.index(0).data(model.VariationRole)
     model.thumbnail(saved[0])
+    model.set_search("lemon")
     assert model._runner.running == 0
     assert model._thumbnails._runner.running == 0
 
@@ -437,9 +466,11 @@ def test_stars_are_seen_at_once_and_kept(qtbot, model, gallery, saved):
 def test_stars_fall_back_when_the_disk_refuses_them(qtbot, monkeypatch, model, gallery, saved):
     read(qtbot, model, 1)
     monkeypatch.setattr(gallery, "set_stars", refuse)
+    told: list[int] = []
+    model.dataChanged.connect(lambda first, _last: told.append(first.data(model.VariationRole).stars))
     with qtbot.waitSignal(model.error_raised):
         model.set_stars(saved[1].id, 4)
-    qtbot.waitUntil(lambda: model.index(1).data(model.VariationRole).stars == 0)
+    qtbot.waitUntil(lambda: told == [4, 0])
 
 
 def test_a_drag_carries_the_ids_and_the_files(model, saved):
@@ -509,6 +540,7 @@ def test_ids_keep_rows_and_places_through_changes():
     ids.insert(0, "e")
     ids.insert(5, "_")
     ids.insert(2, "x")
+    assert ids.row_of("_") == 6
     ids.remove(3, 4)
     assert [ids.at(row) for row in range(len(ids))] == ["e", "d", "x", "a", "_"]
     assert [ids.row_of(each) for each in ("e", "d", "x", "a", "_", "c")] == [0, 1, 2, 3, 4, None]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPersistentModelIndex, Qt
 from PySide6.QtGui import QImage
-from support import make_request
+from support import make_request, make_result
 
 from desktop_app.studio.gallery_model import VARIATION_MIME, GalleryModel
 from desktop_app.ui import variation_strip
@@ -129,14 +129,25 @@ def test_the_next_job_stands_before_the_finished_picture(qtbot, strip, jobs, wor
     qtbot.waitUntil(lambda: ids(strip) == [None, made.id])
 
 
-def test_a_picture_that_is_finished_while_the_strip_is_read_is_not_lost(qtbot, strip, jobs, worker, gallery_model):
+def test_a_picture_that_is_finished_while_the_strip_is_read_is_not_lost(qtbot, strip, jobs, gallery, gallery_model):
     (job,) = jobs.add([make_request()])
     gallery_model.contents_changed.emit()
     strip.model._reader.wait()  # the answer, without the picture, is on its way
-    made = worker.finish(job)
+    made = gallery.save(job.request, make_result(job.request))
     jobs._on_worker_finished(job.id, made)
     qtbot.waitUntil(lambda: strip.model._is_answered)
     assert ids(strip) == [made.id]
+
+
+def test_an_answer_that_comes_too_late_is_dropped(qtbot, strip, gallery_model, gallery, save):
+    made, shown = save(), []
+    strip.model.modelReset.connect(lambda: shown.append(ids(strip)))
+    gallery_model.contents_changed.emit()
+    strip.model._reader.wait()
+    gallery.trash([made.id])
+    gallery_model.contents_changed.emit()
+    qtbot.waitUntil(lambda: strip.model._reader.running == 0)
+    assert shown == []
 
 
 def test_a_stopped_job_leaves_the_strip(qtbot, strip, jobs, worker):
@@ -234,6 +245,7 @@ def test_grows_to_one_row_of_pictures(qtbot, strip, jobs):
 
 def test_keeps_the_rules_of_qt_through_all_changes(qtbot, qtmodeltester, strip, filled, jobs, worker, gallery_model):
     qtmodeltester.check(strip.model)
+    middle = QPersistentModelIndex(strip.model.index(1, 0))
     first, _second = jobs.add([make_request(seed=11), make_request(seed=12)])
     worker.tell_step(first, 1, 4)
     worker.finish(first)
@@ -241,4 +253,5 @@ def test_keeps_the_rules_of_qt_through_all_changes(qtbot, qtmodeltester, strip, 
     gallery_model.trash([filled[0].id, filled[2].id])
     qtbot.waitUntil(lambda: strip.model.rowCount() == 3)
     assert ids(strip)[0] is None
-    assert ids(strip)[2] == filled[1].id
+    assert middle.row() == 2
+    assert middle.data(GalleryModel.VariationRole) == filled[1]
