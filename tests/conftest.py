@@ -9,12 +9,17 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from support import LASTING_PIDS, make_picture
+
+from desktop_app.store.gallery import GalleryStore
+from desktop_app.store.paths import Paths, user_paths
+from desktop_app.store.session import SessionStore
 
 if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -81,6 +86,29 @@ def data_dir(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
     folder.mkdir(mode=0o700)
     return folder
+
+
+@pytest.fixture
+def paths(data_dir: Path) -> Paths:
+    """The folders of an empty data folder, made."""
+    found = user_paths(data_dir)
+    found.ensure()
+    return found
+
+
+@pytest.fixture
+def gallery(paths: Paths) -> Iterator[GalleryStore]:
+    """An empty gallery, open."""
+    store = GalleryStore(paths)
+    store.open()
+    with closing(store):
+        yield store
+
+
+@pytest.fixture
+def session(paths: Paths) -> SessionStore:
+    """A session without any file."""
+    return SessionStore(paths)
 
 
 @pytest.fixture

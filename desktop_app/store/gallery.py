@@ -161,8 +161,11 @@ class GalleryStore:
     def ids(self, *, search: str = "", trashed: bool = False) -> list[str]:
         """The ids of all that `page` would give, newest first."""
         where, values = _condition(search, trashed=trashed)
-        found = self._rows(f"SELECT v.id FROM variations v WHERE {where} ORDER BY v.created DESC, v.id DESC", *values)
-        return [row["id"] for row in found]
+        query = f"SELECT v.id FROM variations v WHERE {where} ORDER BY v.created DESC, v.id DESC"
+        with self._translated() as connection:
+            cursor = connection.cursor()
+            cursor.row_factory = None  # plain tuples: 100,000 rows that know their columns are slow to make
+            return [row[0] for row in cursor.execute(query, values)]
 
     def get(self, variation_id: str) -> Variation | None:
         """The variation with that id, None when there is none."""

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from html import unescape
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
 
 from PySide6.QtCore import QMimeData, QUrl
 from PySide6.QtGui import QImage
 
 from desktop_app.core.image import SUFFIXES
-
-Source = Path | bytes | str | QImage
-"""A file, a file's contents, an address on the web, or pixels."""
-
-VARIATION_MIME = "application/x-underpaint-variation"
-"""Ids of variations, one a line, beside the addresses of their files."""
+from desktop_app.studio.gallery_model import VARIATION_MIME
+from desktop_app.studio.opener import Source
 
 PICTURE_FORMATS = tuple(
     f"image/{name}" for name in ("png", "jpeg", "webp", "avif", "tiff", "bmp", "x-bmp", "x-ms-bmp", "gif")
@@ -29,7 +22,8 @@ WEB_SCHEMES = ("https", "http")
 """http is passed on so that opening can say why it is refused."""
 
 _IMG_SRC = re.compile(r"""<img\b[^>]*?\bsrc\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))""", re.IGNORECASE | re.DOTALL)
-_DATA_URL = re.compile(r"data:image/[\w.+-]+((?:;[^,;]*)*),(.*)", re.IGNORECASE | re.DOTALL)
+_DATA_URL = re.compile(r"data:image/[\w.+-]+(?:;[^,;]*)*,", re.IGNORECASE)
+"""An address that holds the picture itself; opening unpacks it."""
 
 
 def offers_picture(mime: QMimeData) -> bool:
@@ -70,13 +64,13 @@ def _pixels(mime: QMimeData) -> QImage | None:
     return image if isinstance(image, QImage) and not image.isNull() else None
 
 
-def _fragment(mime: QMimeData) -> bytes | str | None:
+def _fragment(mime: QMimeData) -> str | None:
     """The picture of a piece of a web page: its own address, not the one of the page that it links to."""
     found = _IMG_SRC.search(mime.html())
     return _from_address(unescape(next(filter(None, found.groups()), ""))) if found else None
 
 
-def _address(mime: QMimeData) -> bytes | str | None:
+def _address(mime: QMimeData) -> str | None:
     web = next((url.toString() for url in mime.urls() if url.scheme() in WEB_SCHEMES), mime.text())
     return _from_address(web)
 
@@ -90,19 +84,9 @@ def _is_web(text: str) -> bool:
     return not any(map(str.isspace, text)) and url.scheme() in WEB_SCHEMES and bool(url.host())
 
 
-def _from_address(text: str) -> bytes | str | None:
+def _from_address(text: str) -> str | None:
     text = text.strip()
-    if found := _DATA_URL.match(text):
-        return _decoded(found[1], found[2])
-    return text if _is_web(text) else None
-
-
-def _decoded(attributes: str, content: str) -> bytes | None:
-    try:
-        plain = unquote_to_bytes(content)
-        return base64.b64decode(plain, validate=False) if ";base64" in attributes.lower() else plain
-    except binascii.Error:
-        return None
+    return text if _is_address(text) else None
 
 
 def _path(text: str) -> Path | None:

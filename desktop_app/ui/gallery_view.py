@@ -136,16 +136,16 @@ class GalleryPanel(QWidget):
         self._lay_out()
         self._connect()
 
-    def selected(self) -> list[Variation]:
-        """The variations that are selected."""
+    def selected_ids(self) -> list[str]:
+        """Ids of the selected variations, newest first, whether they have been read yet or not."""
         rows = sorted(self.view.selectionModel().selectedIndexes(), key=lambda index: index.row())
-        return [variation for index in rows if (variation := index.data(GalleryModel.VariationRole))]
+        return [index.data(GalleryModel.IdRole) for index in rows]
 
     def trash_selected(self) -> None:
         """Move the selected variations to the trash; undo brings them back."""
-        chosen = self.selected()
+        chosen = self.selected_ids()
         if chosen and not self.trash_button.isChecked():
-            self._model.trash([variation.id for variation in chosen])
+            self._model.trash(chosen)
 
     def show_trash(self, is_shown: bool) -> None:
         """Show the trash instead of the gallery, or the gallery again."""
@@ -158,8 +158,8 @@ class GalleryPanel(QWidget):
 
     def restore_selected(self) -> None:
         """Bring the selected variations back from the trash."""
-        if chosen := self.selected():
-            self._model.restore([variation.id for variation in chosen])
+        if chosen := self.selected_ids():
+            self._model.restore(chosen)
 
     def _lay_out(self) -> None:
         row = QHBoxLayout()
@@ -217,14 +217,14 @@ class GalleryPanel(QWidget):
             self.shown.emit(variation)
 
     def _set_stars(self, stars: int) -> None:
-        for variation in self.selected():
-            self._model.set_stars(variation.id, stars)
+        for variation_id in self.selected_ids():
+            self._model.set_stars(variation_id, stars)
 
     def _on_menu_requested(self, position: QPoint) -> None:
-        chosen = self.selected()
-        if not self.view.indexAt(position).isValid() or not chosen:
+        variation = self.view.indexAt(position).data(GalleryModel.VariationRole)
+        if variation is None:
             return
-        menu = self.make_trash_menu() if self.trash_button.isChecked() else self.make_menu(chosen[0])
+        menu = self.make_trash_menu() if self.trash_button.isChecked() else self.make_menu(variation)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.popup(self.view.viewport().mapToGlobal(position))
 

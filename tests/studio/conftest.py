@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from pathlib import Path
 
 import pytest
+from PySide6.QtGui import QUndoStack
+from support import make_request, make_result
 
 from desktop_app.core.recipe import read_recipes
+from desktop_app.core.variation import Variation
 from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.gallery import GalleryStore
-from desktop_app.store.paths import Paths, resources_dir, user_paths
-from desktop_app.store.session import SessionStore
+from desktop_app.store.paths import resources_dir
 from desktop_app.studio.document import Document
-
-
-@pytest.fixture
-def paths(data_dir: Path) -> Paths:
-    found = user_paths(data_dir)
-    found.ensure()
-    return found
-
-
-@pytest.fixture
-def gallery(paths: Paths) -> Iterator[GalleryStore]:
-    store = GalleryStore(paths)
-    store.open()
-    with closing(store):
-        yield store
-
-
-@pytest.fixture
-def session(paths: Paths) -> SessionStore:
-    return SessionStore(paths)
+from desktop_app.studio.gallery_model import GalleryModel
 
 
 @pytest.fixture
@@ -56,3 +37,47 @@ def make_document(qtbot, gallery, paths, session) -> Iterator[Callable[[], Docum
 @pytest.fixture
 def document(make_document) -> Document:
     return make_document()
+
+
+PROMPTS = ("a red lemon", "a green lemon", "a blue plum", "a white plum", "a black cat")
+
+
+@pytest.fixture
+def save(gallery: GalleryStore) -> Callable[..., Variation]:
+    def save(prompt: str = "a lemon", seed: int = 1, **changes) -> Variation:
+        request = make_request(prompt=prompt, seed=seed, **changes)
+        return gallery.save(request, make_result(request))
+
+    return save
+
+
+@pytest.fixture
+def saved(save) -> list[Variation]:
+    """The newest first, as the rows are."""
+    return [save(prompt, seed) for seed, prompt in enumerate(PROMPTS)][::-1]
+
+
+@pytest.fixture
+def stack(qapp) -> QUndoStack:
+    return QUndoStack()
+
+
+@pytest.fixture
+def make_model(qtbot, gallery, stack) -> Iterator[Callable[[], GalleryModel]]:
+    """Makes models that have read their ids."""
+    made: list[GalleryModel] = []
+
+    def make() -> GalleryModel:
+        made.append(GalleryModel(gallery, stack))
+        with qtbot.waitSignal(made[-1].modelReset):
+            pass
+        return made[-1]
+
+    yield make
+    for model in made:
+        model.close()
+
+
+@pytest.fixture
+def model(saved, make_model) -> GalleryModel:
+    return make_model()

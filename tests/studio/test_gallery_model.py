@@ -4,78 +4,26 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
+from gallery_rows import read
 from PySide6.QtCore import QModelIndex, Qt
-from PySide6.QtGui import QUndoStack
-from support import make_request, make_result
 
 from desktop_app.core.errors import StoreError
 from desktop_app.core.request import ImageRef
 from desktop_app.core.variation import Variation
-from desktop_app.store.gallery import GalleryStore
-from desktop_app.studio import gallery_model, thumbnails
+from desktop_app.studio import gallery_model
 from desktop_app.studio.gallery_model import VARIATION_MIME, GalleryModel
-from desktop_app.studio.thumbnails import Thumbnails
-from desktop_app.studio.variation_ids import VariationIds
 
 THUMBNAIL = Qt.ItemDataRole.DecorationRole
 PROMPTS = ("a red lemon", "a green lemon", "a blue plum", "a white plum", "a black cat")
-
-
-@pytest.fixture
-def save(gallery: GalleryStore) -> Callable[..., Variation]:
-    def save(prompt: str = "a lemon", seed: int = 1, **changes) -> Variation:
-        request = make_request(prompt=prompt, seed=seed, **changes)
-        return gallery.save(request, make_result(request))
-
-    return save
-
-
-@pytest.fixture
-def saved(save) -> list[Variation]:
-    """The newest first, as the rows are."""
-    return [save(prompt, seed) for seed, prompt in enumerate(PROMPTS)][::-1]
-
-
-@pytest.fixture
-def stack(qapp) -> QUndoStack:
-    return QUndoStack()
-
-
-@pytest.fixture
-def make_model(qtbot, gallery, stack) -> Iterator[Callable[[], GalleryModel]]:
-    """Makes models that have read their ids."""
-    made: list[GalleryModel] = []
-
-    def make() -> GalleryModel:
-        made.append(GalleryModel(gallery, stack))
-        with qtbot.waitSignal(made[-1].modelReset):
-            pass
-        return made[-1]
-
-    yield make
-    for model in made:
-        model.close()
-
-
-@pytest.fixture
-def model(saved, make_model) -> GalleryModel:
-    return make_model()
 
 
 def ids_of(what: GalleryModel | list[Variation]) -> list[str]:
     if isinstance(what, GalleryModel):
         return [what.index(row).data(what.IdRole) for row in range(what.rowCount())]
     return [variation.id for variation in what]
-
-
-def read(qtbot, model: GalleryModel, row: int = 0, role: int = GalleryModel.VariationRole):
-    """What a view gets that asks until it gets something."""
-    qtbot.waitUntil(lambda: model.index(row).data(role) is not None)
-    return model.index(row).data(role)
 
 
 def ref_of(variation: Variation) -> ImageRef:
@@ -158,65 +106,6 @@ def test_finds_the_row_of_an_id_and_none_for_a_strange_one(model, saved):
 def test_typing_letters_in_the_view_does_not_search_the_rows(model):
     found = model.match(model.index(0), Qt.ItemDataRole.DisplayRole, "a", 1, Qt.MatchFlag.MatchStartsWith)
     assert found == []
-
-
-# Thumbnails --------------------------------------------------------------------------------------
-
-
-def test_a_thumbnail_comes_after_it_was_asked_for(qtbot, model):
-    assert model.index(0).data(THUMBNAIL) is None
-    assert read(qtbot, model, 0, THUMBNAIL).width() == 64
-
-
-def test_a_thumbnail_can_be_had_for_a_variation_that_has_no_row(qtbot, model, saved):
-    model.set_search("cat")
-    with qtbot.waitSignal(model.thumbnail_ready) as ready:
-        assert model.thumbnail(saved[3]) is None
-    assert ready.args == [saved[3].id]
-    assert model.thumbnail(saved[3]).width() == 64
-
-
-def test_a_lost_thumbnail_is_made_again(qtbot, model, saved):
-    saved[0].thumbnail.unlink()
-    assert read(qtbot, model, 0, THUMBNAIL).width() == 64
-    assert saved[0].thumbnail.is_file()
-
-
-def test_a_damaged_thumbnail_gives_way_to_the_picture(qtbot, model, saved):
-    saved[0].thumbnail.write_bytes(b"no picture")
-    assert read(qtbot, model, 0, THUMBNAIL).width() == 64
-
-
-def test_without_thumbnail_and_picture_it_is_asked_for_once(qtbot, monkeypatch, model, saved):
-    calls: list[str] = []
-    monkeypatch.setattr(thumbnails, "read_thumbnail", lambda _gallery, variation: calls.append(variation.id))
-    for _ in range(2):
-        model.thumbnail(saved[0])
-        qtbot.waitUntil(lambda: not model._thumbnails._reading)
-    assert calls == [saved[0].id]
-
-
-def test_thumbnails_stay_within_their_memory(qtbot, gallery, saved, stack):
-    small = Thumbnails(gallery, stack, max_bytes=3 * 64 * 64 * 4)
-    for variation in saved:
-        with qtbot.waitSignal(small.ready):
-            small.get(variation)
-    assert small.bytes_held == 3 * 64 * 64 * 4
-    assert small.get(saved[4]) is not None
-    assert small.get(saved[0]) is None
-    small.close()
-
-
-def test_what_was_asked_for_last_is_read_first(qtbot, gallery, saved, stack, monkeypatch):
-    monkeypatch.setattr(thumbnails, "AT_ONCE", 1)
-    ready: list[str] = []
-    reader = Thumbnails(gallery, stack)
-    reader.ready.connect(ready.append)
-    for variation in saved:
-        reader.get(variation)
-    qtbot.waitUntil(lambda: len(ready) == 5)
-    assert ready == [saved[place].id for place in (0, 4, 3, 2, 1)]
-    reader.close()
 
 
 # Searching ---------------------------------------------------------------------------------------
@@ -533,19 +422,3 @@ def test_keeps_the_rules_of_qt_through_all_changes(qtbot, qtmodeltester, model, 
     model.set_trashed(True)
     qtbot.waitUntil(lambda: model.rowCount() == 0)
     assert not model.data(QModelIndex(), model.VariationRole)
-
-
-def test_ids_keep_rows_and_places_through_changes():
-    ids = VariationIds(["d", "c", "b", "a"])
-    ids.insert(0, "e")
-    ids.insert(5, "_")
-    ids.insert(2, "x")
-    assert ids.row_of("_") == 6
-    ids.remove(3, 4)
-    assert [ids.at(row) for row in range(len(ids))] == ["e", "d", "x", "a", "_"]
-    assert [ids.row_of(each) for each in ("e", "d", "x", "a", "_", "c")] == [0, 1, 2, 3, 4, None]
-
-
-def test_ids_tell_the_runs_of_neighbours():
-    ids = VariationIds(["e", "d", "c", "b", "a"])
-    assert ids.runs_of(["a", "e", "d", "b", "d", "strange"]) == [(0, 1), (3, 4)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Slot
@@ -17,8 +16,7 @@ from desktop_app.core.variation import Variation
 from desktop_app.engine.fake import FakeEngine
 from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.gallery import GalleryStore
-from desktop_app.store.paths import Paths, resources_dir, user_paths
-from desktop_app.store.session import SessionStore
+from desktop_app.store.paths import resources_dir
 from desktop_app.studio.document import Document
 from desktop_app.studio.gallery_model import GalleryModel
 from desktop_app.studio.jobs import Job, JobQueue
@@ -47,21 +45,6 @@ class HeldWorker(Worker):
 
 
 @pytest.fixture
-def paths(data_dir: Path) -> Paths:
-    found = user_paths(data_dir)
-    found.ensure()
-    return found
-
-
-@pytest.fixture
-def gallery(paths: Paths) -> Iterator[GalleryStore]:
-    store = GalleryStore(paths)
-    store.open()
-    with closing(store):
-        yield store
-
-
-@pytest.fixture
 def save(gallery: GalleryStore) -> Callable[..., Variation]:
     """Saves a variation: ``save("a cat", seed=2, init_image=ref)``."""
 
@@ -70,11 +53,6 @@ def save(gallery: GalleryStore) -> Callable[..., Variation]:
         return gallery.save(request, make_result(request))
 
     return save
-
-
-@pytest.fixture
-def session(paths: Paths) -> SessionStore:
-    return SessionStore(paths)
 
 
 @pytest.fixture

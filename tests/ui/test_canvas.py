@@ -11,9 +11,9 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QToolButton
 from pytestqt.qtbot import QtBot
 
+from desktop_app.studio.gallery_model import VARIATION_MIME
 from desktop_app.ui.canvas import Canvas, DropZone, ViewMode
 from desktop_app.ui.canvas_drop import DropOverlay
-from desktop_app.ui.canvas_sources import VARIATION_MIME
 from desktop_app.ui.compare_view import CompareView
 
 INIT, RESULT = QColor("#204080"), QColor("#c06020")
@@ -338,7 +338,7 @@ def test_a_drag_that_would_move_the_file_away_is_refused(full: Canvas) -> None:
 
 def test_a_drop_without_a_readable_picture_is_refused(full: Canvas, qtbot: QtBot) -> None:
     mime = QMimeData()
-    mime.setText("data:image/png;base64,A")
+    mime.setText("only words")
     with qtbot.assertNotEmitted(full.image_dropped):
         assert not drop(full, mime, QPoint(50, 50))
 
