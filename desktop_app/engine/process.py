@@ -180,12 +180,12 @@ class EngineProcess:
 
 def _describe(status: int | None) -> str:
     if status is None:
-        return "it did not answer"
+        return "It did not answer"
     if status >= 0:
-        return f"exit status {status}"
+        return f"It ended with exit status {status}"
     try:
         name = signal.Signals(-status).name
     except ValueError:
         name = str(-status)
     hint = ", which the system also does when memory is full" if -status == 9 else ""
-    return f"ended by signal {name}{hint}"
+    return f"It was ended by signal {name}{hint}"

@@ -27,6 +27,8 @@ from desktop_app.ui.thumbnail_delegate import Index
 
 ROW_PADDING = 6
 BAR_HEIGHT = 4
+MIN_HEIGHT = 220
+"""The buttons and some four jobs."""
 
 
 class JobDelegate(QStyledItemDelegate):
@@ -136,6 +138,7 @@ class QueuePanel(QWidget):
         clear.setDefaultAction(actions["clear_finished"])
         clear.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
         self._lay_out(clear)
+        self.setMinimumHeight(MIN_HEIGHT)
         self.view.selectionModel().currentChanged.connect(self.refresh)
         for signal in (jobs.dataChanged, jobs.rowsInserted, jobs.rowsRemoved, jobs.rowsMoved, jobs.modelReset):
             signal.connect(self.refresh)
