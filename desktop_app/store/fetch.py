@@ -122,11 +122,11 @@ def _fetch_once(
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         headers = {"User-Agent": f"Underpaint/{__version__}", "Accept": "image/*", "Accept-Encoding": "identity"}
         connection.request("GET", _ascii(path), headers=headers)
-        response = connection.getresponse()
-        if response.status in _REDIRECTS and response.headers.get("Location"):
-            return b"", response.headers["Location"]
-        _check_response(parts, response)
-        return _read(parts, response, deadline, cancel), None
+        with connection.getresponse() as response:
+            if response.status in _REDIRECTS and response.headers.get("Location"):
+                return b"", response.headers["Location"]
+            _check_response(parts, response)
+            return _read(parts, response, deadline, cancel), None
     except TimeoutError as e:
         raise _refused(parts.geturl(), "the server does not answer", "Try again later.") from e
     except ssl.SSLError as e:
