@@ -26,7 +26,7 @@ from desktop_app.ui.dialogs import AboutDialog, RestoreDialog, ShortcutsDialog, 
 if TYPE_CHECKING:
     from desktop_app.ui.main_window import MainWindow
 
-NEEDS_RESULT = ("export", "reveal", "copy", "copy_settings", "use_as_init", "restore", "trash", "reuse_seed")
+NEEDS_RESULT = ("export", "reveal", "copy", "copy_settings", "use_as_init", "restore", "trash")
 
 
 class Commands(QObject):
@@ -282,6 +282,7 @@ class Commands(QObject):
 
     def _on_job_finished(self, _job: object, variation: Variation) -> None:
         self._window.params_panel.seed.set_last(variation.request.seed)
+        self._refresh_actions()
 
     def _refresh_plan(self) -> None:
         plan = self._document.plan()
@@ -295,6 +296,7 @@ class Commands(QObject):
         actions["clear_init"].setEnabled(self._document.init_image is not None)
         for name in ("stop", "stop_after"):
             actions[name].setEnabled(self._jobs.current is not None)
+        actions["reuse_seed"].setEnabled(self._window.params_panel.seed.can_reuse)
         actions["pause"].setChecked(self._jobs.paused)
         init_image = self._document.init_image
         name = init_image.name if init_image else ""

@@ -48,6 +48,11 @@ class SeedControl(QWidget):
             self.edit.setText(text)
         self._lock.setChecked(seed is not None)
 
+    @property
+    def can_reuse(self) -> bool:
+        """Whether there is a last result."""
+        return self._last is not None
+
     def set_last(self, seed: int) -> None:
         """Remember the seed of the last result, for `reuse`."""
         self._last = seed

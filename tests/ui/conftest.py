@@ -9,6 +9,7 @@ import pytest
 from PySide6.QtCore import Slot
 from support import PROJECT, make_request, make_result
 
+from desktop_app.app import create_window
 from desktop_app.core.engine import Phase, Progress
 from desktop_app.core.recipe import read_recipes
 from desktop_app.core.request import ImageRef
@@ -25,6 +26,7 @@ from desktop_app.studio.worker import Report, RunOrder, Worker
 from desktop_app.ui.canvas import Canvas
 from desktop_app.ui.canvas_presenter import CanvasPresenter
 from desktop_app.ui.icons import Icons
+from desktop_app.ui.main_window import MainWindow
 
 
 class HeldWorker(Worker):
@@ -109,3 +111,16 @@ def open_picture(qtbot, document, picture) -> Callable[[str], ImageRef]:
         return document.init_image.ref
 
     return open_one
+
+
+@pytest.fixture
+def window(qtbot, data_dir) -> Iterator[MainWindow]:
+    """The whole window, shown, with an engine that needs no torch."""
+    made = create_window(data_dir, engine=FakeEngine(step_s=0.01))
+    made.resize(1280, 800)
+    made.show()
+    qtbot.waitExposed(made)
+    qtbot.waitUntil(lambda: made.document.checkpoint_info is not None)
+    yield made
+    made.close_now()
+    made.deleteLater()

@@ -1,0 +1,67 @@
+"""The dialogs: an address, the parts to restore, an error in full, the keys, and crashes."""
+
+from __future__ import annotations
+
+import sys
+
+from PySide6.QtWidgets import QCheckBox, QLineEdit, QPlainTextEdit
+from support import make_picture, make_ref, make_request
+
+from desktop_app.core.errors import StudioError
+from desktop_app.ui.crash import CrashReporter
+from desktop_app.ui.dialogs import DetailsDialog, RestoreDialog, ShortcutsDialog, UrlDialog
+
+
+def test_an_address_on_the_clipboard_is_offered(qtbot, qapp):
+    qapp.clipboard().setText(" https://example.org/cat.png ")
+    dialog = UrlDialog()
+    qtbot.addWidget(dialog)
+    assert dialog.url() == "https://example.org/cat.png"
+    dialog.findChild(QLineEdit, "urlEdit").clear()
+    assert not dialog._open.isEnabled()
+    qapp.clipboard().clear()
+
+
+def test_the_parts_that_are_checked_are_restored(qtbot, tmp_path):
+    request = make_request(make_ref(tmp_path / "cat.png", make_picture()))
+    dialog = RestoreDialog(request)
+    qtbot.addWidget(dialog)
+    assert dialog.parts() == {"prompt", "params", "seed", "size", "init image"}
+    dialog.findChild(QCheckBox, "restore_seed").setChecked(False)
+    assert "seed" not in dialog.parts()
+
+
+def test_an_init_image_that_is_none_cannot_be_restored(qtbot):
+    dialog = RestoreDialog(make_request())
+    qtbot.addWidget(dialog)
+    assert "init image" not in dialog.parts()
+
+
+def test_the_whole_error_can_be_copied(qtbot, qapp):
+    dialog = DetailsDialog(StudioError("Title", "a long\ndetail", "What to do."))
+    qtbot.addWidget(dialog)
+    dialog.copy_report()
+    text = qapp.clipboard().text()
+    assert all(words in text for words in ("Title", "a long\ndetail", "What to do.", "Underpaint"))
+    qapp.clipboard().clear()
+
+
+def test_the_keys_are_listed_without_being_cut(qtbot):
+    dialog = ShortcutsDialog()
+    qtbot.addWidget(dialog)
+    dialog.show()
+    assert dialog.findChild(object, "qt_scrollarea_viewport") is not None
+
+
+def test_what_nobody_caught_is_logged_and_shown(qtbot, qapp, expect_log):
+    reporter = CrashReporter()
+    expect_log("Unexpected error")
+    try:
+        raise ZeroDivisionError("by zero")
+    except ZeroDivisionError:
+        reporter.report(*sys.exc_info())
+    qtbot.waitUntil(lambda: reporter._dialog is not None and reporter._dialog.isVisible())
+    report = reporter._dialog.findChild(QPlainTextEdit, "reportText").toPlainText()
+    assert "ZeroDivisionError: by zero" in report
+    reporter._dialog.close()
+    reporter._dialog.deleteLater()

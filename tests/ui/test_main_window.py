@@ -1,0 +1,204 @@
+"""MainWindow: what is said, what comes back after a restart, and that every control can be named and reached."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QComboBox,
+    QDockWidget,
+    QLabel,
+    QLineEdit,
+    QListView,
+    QPlainTextEdit,
+    QToolButton,
+)
+
+from desktop_app.app import create_window
+from desktop_app.core.errors import ImageError, RequestError, StudioError
+from desktop_app.engine.fake import FakeEngine
+from desktop_app.ui import main_window
+from desktop_app.ui.actions import ACTIONS
+
+NAMES = (
+    *("canvas", "promptEdit", "negativePromptEdit", "strengthSlider", "guidanceSlider", "stepsSpin", "seedEdit"),
+    *("countSpin", "checkpointCombo", "generateButton", "stopButton", "progressBar", "queueView", "galleryView"),
+    *("variationStrip", "compareView"),
+)
+
+
+@pytest.fixture
+def reopen(window, data_dir):
+    """Closes the window and opens another on the same folder."""
+    opened = []
+
+    def open_again():
+        window.close_now()
+        opened.append(create_window(data_dir, engine=FakeEngine()))
+        opened[-1].show()
+        return opened[-1]
+
+    yield open_again
+    for each in opened:
+        each.close_now()
+        each.deleteLater()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_main_controls_have_the_names_that_scripts_rely_on(window, name):
+    assert window.findChild(object, name) is not None
+
+
+def test_every_control_has_a_name_for_a_screen_reader(window):
+    kinds = (QAbstractButton, QComboBox, QLineEdit, QAbstractSpinBox, QPlainTextEdit, QListView)
+    nameless = [
+        f"{type(control).__name__} {control.objectName()!r}"
+        for kind in kinds
+        for control in window.findChildren(kind)
+        if control.isVisible()
+        and not (control.accessibleName() or getattr(control, "text", str)())
+        and not control.objectName().startswith("qt_")
+        and not isinstance(control.parent(), QAbstractSpinBox | QComboBox | QDockWidget | QLineEdit)
+        and "superqt" not in type(control).__module__
+    ]
+    assert nameless == []
+
+
+def test_every_button_without_words_has_a_tip(window):
+    silent = [
+        button.objectName() or button.accessibleName()
+        for button in window.findChildren(QToolButton)
+        if button.isVisible()
+        and not button.text()
+        and not button.toolTip()
+        and not button.objectName().startswith("qt_")
+        and not isinstance(button.parent(), QLineEdit)
+    ]
+    assert silent == []
+
+
+def test_foreign_words_are_never_taken_for_rich_text(window):
+    window.banner.show_error(ImageError("<b>title</b>", "<img src=x>", "<i>hint</i>"))
+    labels = [label for label in window.banner.findChildren(QLabel) if "<" in label.text()]
+    assert len(labels) == 2
+    assert all(label.textFormat() == Qt.TextFormat.PlainText for label in labels)
+
+
+def test_every_action_is_in_a_menu_and_no_two_share_a_key(window):
+    in_menus = {action for menu in window.menus.values() for action in menu.actions()}
+    named = [spec for spec in ACTIONS if spec.text != "-"]
+    assert all(window.actions_by_id[spec.id] in in_menus for spec in named)
+    assert all(window.actions_by_id[spec.id].toolTip() for spec in named)
+    keys = [keys for spec in named for keys in spec.keys]
+    assert len(keys) == len(set(keys))
+
+
+NEED_SOMETHING = (
+    "stop",
+    "stop_after",
+    "export",
+    "copy",
+    "use_as_init",
+    "restore",
+    "trash",
+    "undo",
+    "redo",
+    "clear_init",
+)
+
+
+def test_nothing_is_offered_that_cannot_work_yet(window):
+    for name in NEED_SOMETHING:
+        assert not window.actions_by_id[name].isEnabled(), name
+    assert window.prompt_panel.prompt.hasFocus()
+
+
+def test_an_error_of_a_control_is_told_beside_it_and_any_other_above_the_canvas(window):
+    window.show_error(RequestError("Too many", "1001", "Fewer.", param="steps"))
+    assert "Too many" in window.params_panel.fields["steps"].error_text
+    assert not window.banner.isVisible()
+    window.show_error(StudioError("No", "because", "Try."))
+    assert window.banner.isVisible()
+
+
+def test_messages_wait_for_each_other(window):
+    for title in ("first", "second", "second"):
+        window.banner.show_error(StudioError(title, "detail"))
+    assert window.banner.error.title == "first"
+    window.banner.dismiss()
+    assert window.banner.error.title == "second"
+    window.banner.dismiss()
+    assert not window.banner.isVisible()
+
+
+def test_panels_that_were_hidden_stay_hidden_after_a_restart(window, reopen):
+    window.gallery_dock.hide()
+    window.queue_dock.show()
+    again = reopen()
+    assert again.gallery_dock.isHidden()
+    assert not again.queue_dock.isHidden()
+    again.reset_layout()
+    assert not again.gallery_dock.isHidden()
+
+
+def test_the_theme_comes_back_after_a_restart(window, reopen):
+    window.actions_by_id["theme_dark"].trigger()
+    dark = window.palette().window().color()
+    assert dark.lightness() < 80
+    again = reopen()
+    assert again.palette().window().color() == dark
+    assert again.actions_by_id["theme_dark"].isChecked()
+
+
+def test_tab_on_the_canvas_hides_the_panels_and_brings_them_back(qtbot, window):
+    window.actions_by_id["hide_panels"].trigger()
+    assert window.params_dock.isHidden()
+    assert window.gallery_dock.isHidden()
+    window.actions_by_id["hide_panels"].trigger()
+    assert not window.params_dock.isHidden()
+    assert window.queue_dock.isHidden()
+
+
+def test_closing_in_the_middle_of_a_picture_asks_first(qtbot, window, monkeypatch):
+    window.document.set_params("Long", steps=900)
+    window.commands.generate()
+    qtbot.waitUntil(lambda: window.jobs.current is not None and window.jobs.current.progress is not None)
+    asked = []
+    monkeypatch.setattr(main_window, "TRIVIAL_SECONDS", 0)
+    monkeypatch.setattr(main_window, "ask_quit", lambda *_: asked.append(1))
+    window.close()
+    assert asked
+    assert window.isVisible()
+
+
+def test_several_pictures_at_the_start_are_not_left_out_in_silence(qtbot, window, picture):
+    paths = [picture("one.png"), picture("two.png", seed=1)]
+    with qtbot.waitSignal(window.document.init_image_changed):
+        window.come_forward(paths)
+    assert window.document.init_image.name == "one.png"
+    assert "two.png" in window.banner.error.detail
+
+
+def test_generation_text_on_the_clipboard_is_pasted(window, qapp):
+    qapp.clipboard().setText("a cat\nSteps: 12, Sampler: Euler a, CFG scale: 5.5, Seed: 3, Size: 64x64")
+    window.actions_by_id["paste"].trigger()
+    assert (window.document.params.prompt, window.document.params.steps) == ("a cat", 12)
+
+
+def test_a_finished_picture_can_be_used_copied_and_trashed(qtbot, window, qapp):
+    window.document.set_params("Quick", steps=2, prompt="lemon")
+    with qtbot.waitSignal(window.jobs.finished) as finished:
+        window.commands.generate()
+    variation = finished.args[1]
+    qtbot.waitUntil(lambda: window.presenter.shown == variation)
+    window.actions_by_id["copy_settings"].trigger()
+    assert qapp.clipboard().text().startswith("lemon")
+    with qtbot.waitSignal(window.document.init_image_changed):
+        window.actions_by_id["use_as_init"].trigger()
+    assert window.document.init_image.ref.sha256 == variation.pixels_sha256
+    window.commands.trash(variation)
+    qtbot.waitUntil(lambda: window.parts.gallery.rowCount() == 0)
+    window.document.undo_stack.undo()
+    qtbot.waitUntil(lambda: window.parts.gallery.rowCount() == 1)

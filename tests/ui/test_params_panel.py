@@ -1,0 +1,128 @@
+"""ParamsPanel: every control shows the document's value and changes it."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel, QPushButton
+
+from desktop_app.core.params import Fit
+
+
+@pytest.fixture
+def panel(window):
+    return window.params_panel
+
+
+@pytest.fixture
+def with_init(qtbot, window, picture):
+    with qtbot.waitSignal(window.document.init_image_changed):
+        window.document.open_image(picture("cat.png", (60, 40)))
+    return window
+
+
+def test_the_strength_slider_says_how_many_steps_run(with_init, panel):
+    with_init.document.set_param("steps", 40)
+    panel.strength.slider.setValue(0.6)
+    assert with_init.document.params.strength == 0.6
+    assert panel.strength.sentence == "24 of 40 steps run"
+
+
+def test_a_dragged_strength_snaps_to_whole_steps_and_never_below_one(with_init, panel):
+    with_init.document.set_param("steps", 10)
+    panel.strength.slider.setSliderDown(True)
+    panel.strength.slider.setValue(0.47)
+    assert with_init.document.params.strength == pytest.approx(0.5)
+    panel.strength.slider.setValue(0.0)
+    assert panel.strength.sentence == "1 of 10 steps run"
+    panel.strength.slider.setSliderDown(False)
+
+
+def test_a_typed_strength_is_kept_as_typed(with_init, panel):
+    panel.strength.slider.setValue(0.47)
+    assert with_init.document.params.strength == 0.47
+
+
+def test_snapping_can_be_switched_off(with_init, panel):
+    with_init.actions_by_id["snap_strength"].trigger()
+    panel.strength.slider.setSliderDown(True)
+    panel.strength.slider.setValue(0.47)
+    panel.strength.slider.setSliderDown(False)
+    assert with_init.document.params.strength == 0.47
+
+
+def test_numbers_and_choices_reach_the_document(window, panel):
+    panel.guidance.setValue(7.5)
+    panel.steps.setValue(33)
+    for combo, value in ((panel.scheduler, "euler"), (panel.fit, "pad")):
+        combo.setCurrentIndex(combo.findData(value))
+        combo.activated.emit(combo.currentIndex())
+    panel.own_size.click()
+    params = window.document.params
+    assert (params.guidance_scale, params.steps, params.scheduler, params.fit) == (7.5, 33, "euler", Fit.PAD)
+    assert params.own_size is False
+
+
+def test_undo_shows_in_the_controls(window, panel):
+    panel.steps.setValue(33)
+    panel.guidance.setValue(9.0)
+    window.document.undo_stack.undo()
+    window.document.undo_stack.undo()
+    assert (panel.steps.value(), panel.guidance.value()) == (20, 4.0)
+
+
+def test_a_seed_is_random_fixed_or_reused(qtbot, window, panel):
+    assert panel.seed.edit.placeholderText() == "random"
+    qtbot.keyClicks(panel.seed.edit, "77")
+    assert window.document.params.seed == 77
+    panel.seed.edit.clear()
+    panel.seed.edit.textEdited.emit("")
+    assert window.document.params.seed is None
+    panel.seed.set_last(5)
+    panel.seed.reuse()
+    assert panel.seed.edit.text() == "5"
+
+
+def test_the_seed_of_the_last_result_can_be_fixed(qtbot, window, panel):
+    action = window.actions_by_id["reuse_seed"]
+    assert not action.isEnabled()
+    window.document.set_params("Quick", steps=2)
+    with qtbot.waitSignal(window.jobs.finished) as finished:
+        window.commands.generate()
+    action.trigger()
+    assert window.document.params.seed == finished.args[1].request.seed
+
+
+def test_a_seed_out_of_range_is_told_beside_it(qtbot, window, panel):
+    qtbot.keyClicks(panel.seed.edit, "9" * 20)
+    assert "out of range" in panel.fields["seed"].error_text
+    panel.seed.roll()
+    assert panel.fields["seed"].error_text == ""
+
+
+def test_a_size_of_ones_own_is_told_when_it_does_not_fit(window, panel):
+    panel.size_control.combo.setCurrentIndex(1)
+    panel.size_control.combo.activated.emit(1)
+    assert (window.document.params.width, window.document.params.height) == (64, 64)
+    panel.size_control.width_spin.setValue(70)
+    assert "multiple of 8" in panel.fields["size"].error_text
+    panel.size_control.combo.setCurrentIndex(0)
+    panel.size_control.combo.activated.emit(0)
+    assert window.document.params.width is None
+    assert panel.fields["size"].error_text == ""
+
+
+def test_the_plan_is_said_above_the_button(with_init):
+    plan = with_init.findChild(QLabel, "planLabel")
+    assert "12 of 20 steps run" in plan.text()
+    with_init.document.clear_init_image()
+    assert "Painted from the prompt alone" in plan.text()
+
+
+def test_the_button_and_the_keys_generate_as_many_as_asked(qtbot, window):
+    window.generate_panel.count.setValue(3)
+    window.findChild(QPushButton, "generateButton").click()
+    assert window.jobs.rowCount() == 3
+    window.prompt_panel.prompt.setFocus()
+    qtbot.keyClick(window.prompt_panel.prompt, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    assert window.jobs.rowCount() == 6

@@ -1,0 +1,67 @@
+"""PromptPanel: typing is editing the document, and the counter says what is read."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel, QPushButton
+
+
+def chips(window) -> list[QPushButton]:
+    found = window.prompt_panel.findChildren(QPushButton)
+    return [button for button in found if button.property("role") == "chip" and button.isVisible()]
+
+
+def test_typed_words_are_the_documents_prompt(qtbot, window):
+    qtbot.keyClicks(window.prompt_panel.prompt, "a lemon")
+    qtbot.keyClicks(window.prompt_panel.negative, "dog")
+    assert (window.document.params.prompt, window.document.params.negative_prompt) == ("a lemon", "dog")
+
+
+def test_undo_is_the_documents_though_the_prompt_has_the_keyboard(qtbot, window):
+    prompt = window.prompt_panel.prompt
+    prompt.setFocus()
+    qtbot.keyClicks(prompt, "a lemon")
+    qtbot.keyClick(prompt, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert window.document.params.prompt == ""
+    assert prompt.toPlainText() == ""
+
+
+def test_the_cursor_stays_while_typing_in_the_middle(qtbot, window):
+    prompt = window.prompt_panel.prompt
+    qtbot.keyClicks(prompt, "a lemon")
+    qtbot.keyClick(prompt, Qt.Key.Key_Home)
+    qtbot.keyClicks(prompt, "so ")
+    assert window.document.params.prompt == "so a lemon"
+
+
+def test_the_counter_follows_and_says_when_the_end_is_not_read(qtbot, window):
+    counter = window.findChild(QLabel, "promptCounter")
+    assert counter.text() == "2/24"
+    window.document.set_param("prompt", "lemon " * 30)
+    assert "the end is not read" in counter.text()
+    assert window.prompt_panel.prompt.extraSelections()
+    window.document.set_param("prompt", "lemon")
+    assert "not read" not in counter.text()
+    assert not window.prompt_panel.prompt.extraSelections()
+
+
+def test_suggestions_are_offered_while_there_is_no_prompt(qtbot, window):
+    suggestion = chips(window)[0]
+    suggestion.click()
+    assert window.document.params.prompt == suggestion.text()
+    assert not chips(window)
+
+
+def test_tab_leaves_the_prompt(qtbot, window):
+    prompt = window.prompt_panel.prompt
+    prompt.setFocus()
+    qtbot.keyClick(prompt, Qt.Key.Key_Tab)
+    assert not prompt.hasFocus()
+    assert prompt.toPlainText() == ""
+
+
+def test_a_checkpoint_that_is_missing_is_told_beside_its_control(qtbot, window):
+    window.document.set_param("checkpoint", "/no/such/folder")
+    qtbot.waitUntil(lambda: window.document.checkpoint_error is not None)
+    assert "cannot be found" in window.prompt_panel.fields["checkpoint"].error_text
+    assert window.prompt_panel.checkpoint.combo.currentText() == "/no/such/folder"
