@@ -40,6 +40,9 @@ RESTORE_PARTS: tuple[tuple[str, str], ...] = (
     ("init image", QT_TRANSLATE_NOOP("RestoreDialog", "&Init image")),
 )
 
+MAX_HEIGHT = 640
+"""Of what scrolls in a dialog."""
+
 
 def _lay_out(dialog: QDialog, *rows: QWidget) -> None:
     layout = QVBoxLayout(dialog)
@@ -143,12 +146,13 @@ class ShortcutsDialog(QDialog):
             row.addLayout(column)
         area = QScrollArea()
         area.setWidget(columns)
+        area.setMinimumWidth(columns.sizeHint().width() + 3 * GRID)
+        area.setMinimumHeight(min(columns.sizeHint().height() + GRID, MAX_HEIGHT))
         area.setWidgetResizable(True)
         area.setFrameShape(QScrollArea.Shape.NoFrame)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
         _lay_out(self, area, buttons)
-        self.resize(900, 520)
 
     def _group(self, menu: str) -> QWidget:
         group = QWidget()
