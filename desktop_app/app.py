@@ -71,7 +71,7 @@ class _Composition:
         self._engine = engine
         self._gallery = gallery
         self._settings = Settings(session)
-        self._theme = Theme(app, self._settings.get("theme"))
+        self._theme = Theme(app, resources_dir() / "icons", self._settings.get("theme"))
         checkpoints = CheckpointStore(paths)
         recipes = read_recipes(resources_dir() / "recipes")
         self._document = Document(gallery, checkpoints, recipes, session)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QColor, QGuiApplication, QPalette
@@ -90,8 +91,11 @@ def make_palette(scheme: Scheme) -> QPalette:
     return palette
 
 
-def make_style_sheet(scheme: Scheme) -> str:
-    """The rules beside the palette: titles, the one primary button, error lines, the banner, focus rings."""
+def make_style_sheet(scheme: Scheme, icons: Path) -> str:
+    """The rules beside the palette: titles, the one primary button, error lines, the banner, frames, focus rings.
+
+    ``icons`` is the folder of the chevrons: Fusion draws the frames of boxes too dark to be seen on a dark ground.
+    """
     return f"""
     QToolTip {{ border: 1px solid {scheme.border}; padding: 4px; }}
     QLabel[role="caption"] {{ color: {scheme.dim}; }}
@@ -105,9 +109,31 @@ def make_style_sheet(scheme: Scheme) -> str:
     QLineEdit {{ min-height: 18px; }}
     QPlainTextEdit:focus, QLineEdit:focus {{ border: 1px solid {scheme.focus}; }}
     QPlainTextEdit[invalid="true"], QLineEdit[invalid="true"] {{ border: 1px solid {scheme.error}; }}
-    QAbstractSpinBox {{ min-height: 22px; }}
-    QComboBox {{ min-height: 22px; }}
-    QAbstractSpinBox > QLineEdit {{ border: none; padding: 0; min-height: 0; background: transparent; }}
+    QAbstractSpinBox {{
+        border: 1px solid {scheme.border}; border-radius: 4px; background: {scheme.base}; min-height: 22px;
+    }}
+    QAbstractSpinBox:focus {{ border-color: {scheme.focus}; }}
+    QAbstractSpinBox[invalid="true"] {{ border-color: {scheme.error}; }}
+    QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{
+        subcontrol-origin: border; width: 18px; border: none; background: transparent;
+    }}
+    QAbstractSpinBox::up-button {{ subcontrol-position: top right; }}
+    QAbstractSpinBox::down-button {{ subcontrol-position: bottom right; }}
+    QAbstractSpinBox::up-button:hover, QAbstractSpinBox::down-button:hover {{ background: {scheme.raised}; }}
+    QAbstractSpinBox::up-arrow {{ image: url("{icons.as_posix()}/chevron-up.svg"); width: 10px; height: 10px; }}
+    QAbstractSpinBox::down-arrow {{ image: url("{icons.as_posix()}/chevron-down.svg"); width: 10px; height: 10px; }}
+    QComboBox {{
+        border: 1px solid {scheme.border}; border-radius: 4px; background: {scheme.raised}; min-height: 22px;
+        padding: 0 8px;
+    }}
+    QComboBox:focus, QComboBox:on {{ border-color: {scheme.focus}; }}
+    QComboBox[invalid="true"] {{ border-color: {scheme.error}; }}
+    QComboBox::drop-down {{ border: none; width: 22px; }}
+    QComboBox::down-arrow {{ image: url("{icons.as_posix()}/chevron-down.svg"); width: 10px; height: 10px; }}
+    QComboBox QAbstractItemView {{ border: 1px solid {scheme.border}; background: {scheme.base}; outline: 0; }}
+    QProgressBar {{ border: 1px solid {scheme.border}; border-radius: 4px; background: {scheme.base}; }}
+    QProgressBar::chunk {{ background: {scheme.focus}; border-radius: 3px; }}
+    QAbstractSpinBox > QLineEdit {{ border: none; padding: 0 0 0 4px; min-height: 0; background: transparent; }}
     QPushButton#generateButton {{
         background: {scheme.accent}; color: {scheme.on_accent}; border: 2px solid {scheme.accent};
         border-radius: 5px; padding: 6px 16px; font-weight: 600;
@@ -146,9 +172,10 @@ class Theme(QObject):
 
     changed = Signal()
 
-    def __init__(self, app: QApplication, choice: str = "auto") -> None:
+    def __init__(self, app: QApplication, icons: Path, choice: str = "auto") -> None:
         super().__init__(app)
         self._app = app
+        self._icons = icons
         self._choice = choice
         app.setStyle(QStyleFactory.create("Fusion"))
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._on_desktop_scheme_changed)
@@ -174,5 +201,5 @@ class Theme(QObject):
 
     def _apply(self) -> None:
         self._app.setPalette(make_palette(self.scheme))
-        self._app.setStyleSheet(make_style_sheet(self.scheme))
+        self._app.setStyleSheet(make_style_sheet(self.scheme, self._icons))
         self.changed.emit()

@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
-from support import make_picture
+from support import PROJECT, make_picture
 
 from desktop_app.ui.canvas import Canvas
 from desktop_app.ui.canvas_empty import EmptyCanvas, SampleButton
@@ -125,7 +125,7 @@ def test_a_small_canvas_has_small_samples(canvas: Canvas) -> None:
 
 def test_the_card_follows_the_theme(canvas: Canvas, qapp: QApplication) -> None:
     palette, sheet = qapp.palette(), qapp.styleSheet()
-    theme = Theme(qapp, "light")
+    theme = Theme(qapp, PROJECT / "resources" / "icons", "light")
     light = canvas.grab().toImage().pixelColor(5, 5).lightness()
     theme.choose("dark")
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtGui import QColor
+from support import PROJECT
 
 from desktop_app.ui.theme import DARK, LIGHT, Theme
 
@@ -32,7 +33,7 @@ def test_words_stand_out_from_their_ground(scheme):
 
 
 def test_a_choice_takes_effect_at_once(qtbot, qapp):
-    theme = Theme(qapp, "light")
+    theme = Theme(qapp, PROJECT / "resources" / "icons", "light")
     light = qapp.palette().window().color()
     theme.choose("dark")
     assert qapp.palette().window().color() != light
