@@ -1,0 +1,99 @@
+"""What a picture says about itself: its request, the same for other programs, and texts of others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from support import make_picture, make_ref, make_request, make_result
+
+from desktop_app.core.errors import RequestError
+from desktop_app.core.image import encode_png, read_texts
+from desktop_app.core.parameters import parameters_text, parse_parameters, read_generation_text
+from desktop_app.core.variation import PROGRAM_KEY, read_request, read_variation, write_texts
+
+
+def texts_of(request):
+    """The texts, through a real PNG."""
+    return read_texts(encode_png(make_picture(), write_texts(request, make_result(request), "id1")))
+
+
+def test_the_request_comes_back_out_of_the_picture(tmp_path):
+    ref = make_ref(tmp_path / "cat.png")
+    request = make_request(ref, prompt="قطة, \U0001f34b\nsecond line", negative_prompt='with "quotes"')
+    found = read_request(texts_of(request), lambda sha256: ref.path if sha256 == ref.sha256 else None)
+    assert found == request
+    assert found.init_image.path == ref.path
+
+
+def test_a_picture_of_others_holds_no_request():
+    assert read_request({"parameters": "a cat"}) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"version": 1}', '{"seed": NaN}', "[" * 50_000])
+def test_a_damaged_request_is_told(text):
+    with pytest.raises(RequestError):
+        read_request({PROGRAM_KEY: text})
+
+
+def test_a_request_that_cannot_be_run_is_told():
+    data = make_request().to_json()
+    data["stages"][0]["steps"] = 100_000
+    with pytest.raises(RequestError, match="out of range"):
+        read_request({PROGRAM_KEY: json.dumps(data)})
+
+
+def test_the_results_facts_come_back_too():
+    request = make_request()
+    result = make_result(request)
+    found = read_variation(write_texts(request, result, "id1")[PROGRAM_KEY], Path("x.png"))
+    assert (found.id, found.request, found.steps_run, found.size) == ("id1", request, result.steps_run, (64, 64))
+
+
+@pytest.mark.parametrize("prompt", ["a lemon", "two\nlines", 'with "quotes", and: colons', "", "قطة"])
+@pytest.mark.parametrize("negative", ["", "a dog", "two\nlines"])
+def test_generation_text_comes_back_as_values(prompt, negative):
+    request = make_request(prompt=prompt, negative_prompt=negative, scheduler="dpmpp_2m_karras", guidance_scale=5.5)
+    values = parse_parameters(parameters_text(request, (64, 64)))
+    assert (values["prompt"], values["negative_prompt"]) == (prompt, negative)
+    assert (values["steps"], values["guidance_scale"], values["seed"]) == (4, 5.5, 7)
+    assert (values["width"], values["height"], values["scheduler"]) == (64, 64, "dpmpp_2m_karras")
+
+
+def test_strength_is_told_as_others_call_it(tmp_path):
+    request = make_request(make_ref(tmp_path / "cat.png"), strength=0.35)
+    assert "Denoising strength: 0.35" in parameters_text(request, (48, 32))
+    assert "Final size: 48x32" in parameters_text(request, (48, 32))
+    assert "Denoising" not in parameters_text(make_request(), (64, 64))
+
+
+def test_text_of_another_program_is_read():
+    found = read_generation_text(
+        "masterpiece, a cat\nNegative prompt: blurry\n"
+        "Steps: 28, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 6, Seed: 1234, Size: 512x768, "
+        'Model hash: abc, Lora hashes: "a: 1, b: 2", Version: v1.10'
+    )
+    assert found.values == {
+        "prompt": "masterpiece, a cat",
+        "negative_prompt": "blurry",
+        "steps": 28,
+        "scheduler": "dpmpp_2m_karras",
+        "guidance_scale": 6.0,
+        "seed": 1234,
+        "width": 512,
+        "height": 768,
+    }
+    assert found.left_out == ()
+
+
+def test_a_value_that_cannot_be_taken_over_is_told_and_the_others_are_taken():
+    found = read_generation_text("a cat\nSteps: 5000, Sampler: Restart, CFG scale: 7, Seed: -1, Size: 510x512")
+    assert found.values == {"prompt": "a cat", "negative_prompt": "", "guidance_scale": 7.0}
+    assert len(found.left_out) == 3
+
+
+@pytest.mark.parametrize("text", ["", "just words", "Steps: 20", "x" * 70_000])
+def test_words_alone_are_no_generation_text(text):
+    with pytest.raises(RequestError, match="no generation text"):
+        parse_parameters(text)
