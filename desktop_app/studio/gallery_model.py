@@ -31,6 +31,7 @@ from desktop_app.studio.jobs import Index, Job
 from desktop_app.studio.places import Place, find_places, for_each, read_variations
 from desktop_app.studio.pool import PoolRunner
 from desktop_app.studio.thumbnails import Thumbnails
+from desktop_app.studio.tips import plain_tip
 from desktop_app.studio.variation_ids import VariationIds
 
 VARIATION_MIME = "application/x-underpaint-variation"
@@ -128,7 +129,8 @@ class GalleryModel(QAbstractListModel):
             return variation
         if role == Qt.ItemDataRole.DecorationRole:
             return self._thumbnails.get(variation)
-        return describe(variation)
+        told = describe(variation)
+        return plain_tip(told) if role == Qt.ItemDataRole.ToolTipRole else told
 
     def match(
         self, start: Index, role: int, value: Any, hits: int = 1, flags: Qt.MatchFlag = Qt.MatchFlag.MatchExactly

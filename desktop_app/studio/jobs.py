@@ -22,6 +22,7 @@ from desktop_app.core.variation import Variation
 from desktop_app.store.gallery import GalleryStore
 from desktop_app.store.session import SessionStore
 from desktop_app.studio.autosave import Autosave
+from desktop_app.studio.tips import plain_tip
 from desktop_app.studio.worker import Report, RunOrder, SaveOrder, Worker
 
 SESSION_NAME = "queue"
@@ -133,8 +134,10 @@ class JobQueue(QAbstractListModel):
         job = self._job_at(index.row())
         if role == self.JobRole:
             return job
-        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
+        if role == Qt.ItemDataRole.DisplayRole:
             return job.request.stages[0].prompt
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return plain_tip(job.request.stages[0].prompt)
         return None
 
     def flags(self, index: Index) -> Qt.ItemFlag:

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QSizePolicy, QVBoxLayout, QWidget
 
 from desktop_app.core.checkpoint import CheckpointInfo
+from desktop_app.studio.tips import plain_tip
 from desktop_app.ui.texts import file_size
 
 
@@ -48,7 +49,7 @@ class CheckpointControl(QWidget):
         for info in self._infos:
             self.combo.addItem(info.label, info.ref)
             tip = f"{info.path}\n{info.family}, {file_size(info.size_bytes)}"
-            self.combo.setItemData(self.combo.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+            self.combo.setItemData(self.combo.count() - 1, plain_tip(tip), Qt.ItemDataRole.ToolTipRole)
         if self._ref and self.combo.findData(self._ref) < 0:
             self.combo.addItem(self._ref, self._ref)
         self.combo.insertSeparator(self.combo.count())

@@ -20,6 +20,7 @@ class EmptyState(QStackedWidget):
         self._sentence = sentence
         self._label = QLabel()
         self._label.setWordWrap(True)
+        self._label.setTextFormat(Qt.TextFormat.PlainText)
         self._label.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._label.setMargin(2 * GRID)
         set_role(self._label, "empty")

@@ -54,6 +54,7 @@ class Field(QWidget):
         label.setToolTip(self._tip)
         self._error = QLabel()
         self._error.setWordWrap(True)
+        self._error.setTextFormat(Qt.TextFormat.PlainText)
         self._error.setVisible(False)
         set_role(self._error, "error")
         head = QHBoxLayout()

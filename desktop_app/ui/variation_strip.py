@@ -15,6 +15,7 @@ from desktop_app.studio.document import Document
 from desktop_app.studio.gallery_model import GalleryModel, describe, mime_of
 from desktop_app.studio.jobs import Job, JobQueue
 from desktop_app.studio.pool import PoolRunner
+from desktop_app.studio.tips import plain_tip
 from desktop_app.ui.canvas_presenter import CanvasPresenter
 from desktop_app.ui.empty import EmptyState
 from desktop_app.ui.job_texts import progress_text, share_done
@@ -74,7 +75,9 @@ class StripModel(QAbstractListModel):
             return self._gallery.thumbnail(variation)
         if role == GalleryModel.VariationRole:
             return variation
-        if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return plain_tip(describe(variation))
+        if role == Qt.ItemDataRole.AccessibleTextRole:
             return describe(variation)
         return None
 

@@ -86,6 +86,20 @@ def test_foreign_words_are_never_taken_for_rich_text(window):
     assert all(label.textFormat() == Qt.TextFormat.PlainText for label in labels)
 
 
+def test_a_prompt_that_looks_like_html_is_shown_as_it_is(qtbot, window):
+    window.document.set_params("Quick", steps=2, prompt="<img src=file:///x> & <b>bold</b>")
+    with qtbot.waitSignal(window.jobs.finished):
+        window.commands.generate()
+    gallery = window.parts.gallery
+    qtbot.waitUntil(lambda: gallery.index(0, 0).data(gallery.VariationRole) is not None)
+    strip = window.strip.model
+    qtbot.waitUntil(lambda: strip.rowCount() == 1)
+    for model in (gallery, strip, window.jobs):
+        tip = model.index(0, 0).data(Qt.ItemDataRole.ToolTipRole)
+        assert "<img" not in tip
+        assert "&lt;img src=file:///x&gt; &amp; &lt;b&gt;" in tip
+
+
 def test_every_action_is_in_a_menu_and_no_two_share_a_key(window):
     in_menus = {action for menu in window.menus.values() for action in menu.actions()}
     named = [spec for spec in ACTIONS if spec.text != "-"]
