@@ -74,7 +74,8 @@ def _ask_engine(paths: Paths) -> EngineStatus | str:
     engine = EngineProcess(paths.data_dir)
     try:
         engine.warm_up()
-        return engine.status()
+        status = engine.status()
+        return status if status.device else "its process ended at once; the log folder tells more"
     except StudioError as e:
         return str(e)
     finally:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import errno
 import io
+import math
 import os
 import stat
+import struct
+import threading
 import warnings
+import zlib
 from pathlib import Path
 
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin, UnidentifiedImageError
 
 from desktop_app.core.errors import ImageError
 
@@ -42,8 +46,39 @@ _LOAD_ERRORS = (
     EOFError,
     OverflowError,
     RuntimeError,
+    struct.error,
+    zlib.error,
 )
 """What decoders of damaged pictures are known to raise."""
+
+
+class _Quiet:
+    """Keeps Pillow's warnings in while any thread is inside: bombs are refused by size, and odd metadata is no fault
+    of the pixels. Filters belong to the whole process, so blocks of ``warnings.catch_warnings`` that overlap in two
+    threads put back each other's: the first thread in sets the filter and the last one out restores.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._caught = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._caught = warnings.catch_warnings()
+                self._caught.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+            self._inside += 1
+
+    def __exit__(self, *exc_info: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._caught.__exit__(*exc_info)
+
+
+_quiet = _Quiet()
 
 
 def load_image(source: Path | bytes, name: str = "") -> Image.Image:
@@ -54,17 +89,12 @@ def load_image(source: Path | bytes, name: str = "") -> Image.Image:
     called = name or (source.name if isinstance(source, Path) else "the picture")
     content = _read(source, called)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # bombs are refused below, by size; odd metadata is no fault of the pixels
+        with _quiet:
             image = _open(content, called)
-            _check_size(image.size, called)
             image.load()
-            upright = ImageOps.exif_transpose(image)
-            return _strip(_to_srgb(upright))
-    except MemoryError as e:
-        raise ImageError("The picture does not fit into memory", called, "Close other programs, or scale it.") from e
-    except _LOAD_ERRORS as e:
-        raise ImageError("The picture is damaged", f"{called}: {_reason(e)}", "Fetch or export it again.") from e
+            return _to_srgb(_upright(image))
+    except (MemoryError, *_LOAD_ERRORS) as e:
+        raise _failed(called, e) from e
 
 
 def read_texts(source: Path | bytes) -> dict[str, str]:
@@ -72,15 +102,13 @@ def read_texts(source: Path | bytes) -> dict[str, str]:
     called = source.name if isinstance(source, Path) else "the picture"
     content = _read(source, called)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _quiet:
             image = _open(content, called)
             if not isinstance(image, PngImagePlugin.PngImageFile):
                 return {}
-            _check_size(image.size, called)
             texts = image.text  # reads on to the end of the file: texts may stand behind the pixels
-    except _LOAD_ERRORS as e:
-        raise ImageError("The picture is damaged", f"{called}: {_reason(e)}", "Fetch or export it again.") from e
+    except (MemoryError, *_LOAD_ERRORS) as e:
+        raise _failed(called, e) from e
     return {key: str(text) for key, text in texts.items() if len(text) <= MAX_TEXT_CHARS}
 
 
@@ -101,17 +129,22 @@ def thumbnail(image: Image.Image, side: int) -> Image.Image:
 
 
 def encode_png(image: Image.Image, texts: dict[str, str] | None = None, level: int = 1) -> bytes:
-    """``image``, RGB or RGBA, as PNG. Texts that Latin-1 can write are plain, since old readers know only those."""
+    """``image``, RGB or RGBA, as PNG with ``texts``, which are UTF-8; but the generation text of other programs is
+    Latin-1 where that can write it, since some of their readers know no other kind.
+    """
     info = PngImagePlugin.PngInfo()
     for key, text in (texts or {}).items():
-        try:
-            text.encode("latin-1")
+        if key == "parameters" and _is_latin(text):
             info.add_text(key, text)
-        except UnicodeEncodeError:
+        else:
             info.add_itxt(key, text)
     content = io.BytesIO()
     image.save(content, "PNG", pnginfo=info, compress_level=level)
     return content.getvalue()
+
+
+def _is_latin(text: str) -> bool:
+    return all(ord(char) < 256 for char in text)
 
 
 # Reading -----------------------------------------------------------------------------------------
@@ -143,6 +176,8 @@ def _read_file(path: Path, called: str) -> bytes:
             raise _too_large(called, info.st_size)
         try:
             return file.read(MAX_FILE_BYTES + 1)
+        except MemoryError as e:
+            raise _failed(called, e) from e
         except OSError as e:
             raise _unreadable(path, called, e) from e
 
@@ -171,13 +206,15 @@ def _too_large(called: str, size: int) -> ImageError:
 
 
 def _open(content: bytes, called: str) -> Image.Image:
-    """The picture's header. The kind is told by the contents, never by the name."""
+    """The picture's header, of a size that may be decoded. The kind is told by the contents, never by the name."""
     try:
-        return Image.open(io.BytesIO(content), formats=FORMATS)
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError as e:
         raise _unknown(content, called) from e
     except Image.DecompressionBombError as e:
         raise ImageError("The picture has too many pixels", called, _SCALE_DOWN) from e
+    _check_size(image.size, called)
+    return image
 
 
 _SCALE_DOWN = f"At most {MAX_PIXELS // 10**6} megapixels are opened: scale it down first."
@@ -203,6 +240,14 @@ def _unknown(content: bytes, called: str) -> ImageError:
     return ImageError("This is no picture that is known here", called, _CAN_OPEN)
 
 
+def _failed(called: str, e: Exception) -> ImageError:
+    if isinstance(e, MemoryError):
+        return ImageError("The picture does not fit into memory", called, "Close other programs, or scale it down.")
+    if "MAX_TEXT" in str(e):  # Pillow's word for texts and profiles that unpack to more than it takes
+        return ImageError("The picture's metadata are too large", called, "Export it again without metadata.")
+    return ImageError("The picture is damaged", f"{called}: {_reason(e)}", "Fetch or export it again.")
+
+
 def _reason(e: Exception) -> str:
     text = e.strerror if isinstance(e, OSError) and e.strerror else str(e)
     return text.strip()[:200] or type(e).__name__
@@ -211,11 +256,35 @@ def _reason(e: Exception) -> str:
 # One form ----------------------------------------------------------------------------------------
 
 
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as EXIF says; where that is damaged, as it lies. ``ImageOps.exif_transpose`` also writes the other tags
+    anew, and refuses a sound picture because of a damaged one (Pillow 13.0).
+    """
+    try:
+        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except _LOAD_ERRORS:
+        return image
+    return image if turn is None else image.transpose(turn)
+
+
 def _to_srgb(image: Image.Image) -> Image.Image:
+    """A picture that holds nothing but its pixels, and no file."""
     alpha = _alpha(image)
     colours = _colours(image)
     if alpha is not None:
         colours.putalpha(alpha)
+    colours.info = {}
     return colours
 
 
@@ -225,11 +294,17 @@ _WITH_ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
 def _alpha(image: Image.Image) -> Image.Image | None:
     if image.mode in _WITH_ALPHA:  # the bands of LAB have an A that is none
         return image.getchannel("A") if image.mode in ("RGBA", "LA", "PA") else image.convert("RGBA").getchannel("A")
-    return image.convert("RGBA").getchannel("A") if "transparency" in image.info else None
+    if "transparency" not in image.info:
+        return None
+    if image.mode.startswith("I"):  # which Pillow cannot convert: the one deep grey named is clear
+        table = [255] * 65536
+        table[image.info["transparency"]] = 0
+        return image.convert("I").point(table, "L")
+    return image.convert("RGBA").getchannel("A")
 
 
 def _colours(image: Image.Image) -> Image.Image:
-    """RGB in sRGB, without alpha."""
+    """RGB in sRGB, without alpha; always a new picture."""
     plain = _eight_bit(image)
     if plain.mode in ("LA", "La"):
         plain = plain.convert("L")
@@ -243,17 +318,22 @@ def _colours(image: Image.Image) -> Image.Image:
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """16-bit and other deep greys brought to 8 bits by scaling; Pillow itself would clip them."""
-    if image.mode.startswith("I;16"):
-        return image.convert("I").point(lambda value: value / 257).convert("L")
-    if image.mode == "I":
-        top = image.getextrema()[1]
-        return image.point(lambda value: value / 257).convert("L") if top > 255 else image.convert("L")  # type: ignore[operator]
-    if image.mode == "F":
-        top = image.getextrema()[1]
-        scale = 255 if top <= 1 else 1 / 257 if top > 255 else 1  # type: ignore[operator]
-        return image.point(lambda value: value * scale).convert("L")
-    return image
+    """Deep greys brought to 8 bits by scaling; Pillow itself would clip them."""
+    if not image.mode.startswith("I") and image.mode != "F":
+        return image
+    deep = image.convert("I") if image.mode.startswith("I;16") else image
+    scale = 255 / (65535 if image.mode.startswith("I;16") else _white(deep))
+    return deep.point(lambda value: value * scale + 0.5).convert("L")
+
+
+def _white(image: Image.Image) -> float:
+    """The grey that becomes white: the usual one that all pixels keep to, else the brightest pixel."""
+    brightest = float(image.getextrema()[1])  # type: ignore[arg-type]
+    if not math.isfinite(brightest):
+        raise ValueError("it has pixels that are no numbers")
+    if image.mode == "F" and brightest <= 2:  # 0 to 1, perhaps with highlights beyond
+        return max(brightest, 1.0)
+    return next((usual for usual in (255.0, 65535.0) if brightest <= usual), brightest)
 
 
 def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
@@ -274,10 +354,3 @@ def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
 
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 _FROM_LAB = ImageCms.buildTransform(ImageCms.createProfile("LAB"), _SRGB, "LAB", "RGB")
-
-
-def _strip(image: Image.Image) -> Image.Image:
-    """A picture that holds nothing but its pixels, and no file."""
-    plain = image.copy()
-    plain.info = {}
-    return plain
