@@ -102,38 +102,9 @@ def make_style_sheet(scheme: Scheme, icons: Path) -> str:
     QLabel[role="heading"] {{ font-weight: 600; }}
     QLabel[role="error"] {{ color: {scheme.error}; }}
     QLabel[role="empty"] {{ color: {scheme.dim}; }}
-    QPlainTextEdit, QLineEdit {{
-        border: 1px solid {scheme.border}; border-radius: 4px; padding: 3px 4px; background: {scheme.base};
-        selection-background-color: {scheme.accent}; selection-color: {scheme.on_accent};
-    }}
-    QLineEdit {{ min-height: 18px; }}
-    QPlainTextEdit:focus, QLineEdit:focus {{ border: 1px solid {scheme.focus}; }}
-    QPlainTextEdit[invalid="true"], QLineEdit[invalid="true"] {{ border: 1px solid {scheme.error}; }}
-    QAbstractSpinBox {{
-        border: 1px solid {scheme.border}; border-radius: 4px; background: {scheme.base}; min-height: 22px;
-    }}
-    QAbstractSpinBox:focus {{ border-color: {scheme.focus}; }}
-    QAbstractSpinBox[invalid="true"] {{ border-color: {scheme.error}; }}
-    QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{
-        subcontrol-origin: border; width: 18px; border: none; background: transparent;
-    }}
-    QAbstractSpinBox::up-button {{ subcontrol-position: top right; }}
-    QAbstractSpinBox::down-button {{ subcontrol-position: bottom right; }}
-    QAbstractSpinBox::up-button:hover, QAbstractSpinBox::down-button:hover {{ background: {scheme.raised}; }}
-    QAbstractSpinBox::up-arrow {{ image: url("{icons.as_posix()}/chevron-up.svg"); width: 10px; height: 10px; }}
-    QAbstractSpinBox::down-arrow {{ image: url("{icons.as_posix()}/chevron-down.svg"); width: 10px; height: 10px; }}
-    QComboBox {{
-        border: 1px solid {scheme.border}; border-radius: 4px; background: {scheme.raised}; min-height: 22px;
-        padding: 0 8px;
-    }}
-    QComboBox:focus, QComboBox:on {{ border-color: {scheme.focus}; }}
-    QComboBox[invalid="true"] {{ border-color: {scheme.error}; }}
-    QComboBox::drop-down {{ border: none; width: 22px; }}
-    QComboBox::down-arrow {{ image: url("{icons.as_posix()}/chevron-down.svg"); width: 10px; height: 10px; }}
-    QComboBox QAbstractItemView {{ border: 1px solid {scheme.border}; background: {scheme.base}; outline: 0; }}
+    {_field_rules(scheme, icons)}
     QProgressBar {{ border: 1px solid {scheme.border}; border-radius: 4px; background: {scheme.base}; }}
     QProgressBar::chunk {{ background: {scheme.focus}; border-radius: 3px; }}
-    QAbstractSpinBox > QLineEdit {{ border: none; padding: 0 0 0 4px; min-height: 0; background: transparent; }}
     QPushButton#generateButton {{
         background: {scheme.accent}; color: {scheme.on_accent}; border: 2px solid {scheme.accent};
         border-radius: 5px; padding: 6px 16px; font-weight: 600;
@@ -164,6 +135,42 @@ def make_style_sheet(scheme: Scheme, icons: Path) -> str:
         border: 1px solid {scheme.focus};
     }}
     QFrame#jobBar {{ border-top: 1px solid {scheme.border}; }}
+    """
+
+
+def _field_rules(scheme: Scheme, icons: Path) -> str:
+    """What one types into and chooses from, with a ring where the focus is and a red one where the value is refused."""
+    return f"""
+    QPlainTextEdit, QLineEdit {{
+        border: 1px solid {scheme.border}; border-radius: 4px; padding: 3px 4px; background: {scheme.base};
+        selection-background-color: {scheme.accent}; selection-color: {scheme.on_accent};
+    }}
+    QLineEdit {{ min-height: 18px; }}
+    QPlainTextEdit:focus, QLineEdit:focus {{ border: 1px solid {scheme.focus}; }}
+    QPlainTextEdit[invalid="true"], QLineEdit[invalid="true"] {{ border: 1px solid {scheme.error}; }}
+    QAbstractSpinBox {{
+        border: 1px solid {scheme.border}; border-radius: 4px; background: {scheme.base}; min-height: 22px;
+    }}
+    QAbstractSpinBox:focus {{ border-color: {scheme.focus}; }}
+    QAbstractSpinBox[invalid="true"] {{ border-color: {scheme.error}; }}
+    QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{
+        subcontrol-origin: border; width: 18px; border: none; background: transparent;
+    }}
+    QAbstractSpinBox::up-button {{ subcontrol-position: top right; }}
+    QAbstractSpinBox::down-button {{ subcontrol-position: bottom right; }}
+    QAbstractSpinBox::up-button:hover, QAbstractSpinBox::down-button:hover {{ background: {scheme.raised}; }}
+    QAbstractSpinBox::up-arrow {{ image: url("{icons.as_posix()}/chevron-up.svg"); width: 10px; height: 10px; }}
+    QAbstractSpinBox::down-arrow {{ image: url("{icons.as_posix()}/chevron-down.svg"); width: 10px; height: 10px; }}
+    QComboBox {{
+        border: 1px solid {scheme.border}; border-radius: 4px; background: {scheme.raised}; min-height: 22px;
+        padding: 0 8px;
+    }}
+    QComboBox:focus, QComboBox:on {{ border-color: {scheme.focus}; }}
+    QComboBox[invalid="true"] {{ border-color: {scheme.error}; }}
+    QComboBox::drop-down {{ border: none; width: 22px; }}
+    QComboBox::down-arrow {{ image: url("{icons.as_posix()}/chevron-down.svg"); width: 10px; height: 10px; }}
+    QComboBox QAbstractItemView {{ border: 1px solid {scheme.border}; background: {scheme.base}; outline: 0; }}
+    QAbstractSpinBox > QLineEdit {{ border: none; padding: 0 0 0 4px; min-height: 0; background: transparent; }}
     """
 
 
