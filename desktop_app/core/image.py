@@ -75,7 +75,7 @@ class _Quiet:
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
-                self._caught.__exit__(*exc_info)
+                self._caught.__exit__(None, None, None)
 
 
 _quiet = _Quiet()

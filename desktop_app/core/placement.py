@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from desktop_app.core.params import MULTIPLE, Fit
+from desktop_app.core.params import MULTIPLE, PARAM_SPECS, Fit
 
 Size = tuple[int, int]
 Box = tuple[float, float, float, float]
+
+LONGEST_SIDE = int(PARAM_SPECS["width"].maximum or 0)
+"""Of a working size; a picture of an extreme shape loses its ends to it."""
 
 
 @dataclass(frozen=True)
@@ -30,25 +33,25 @@ def working_size(source: Size, native: int, multiple: int = MULTIPLE) -> Size:
     """The size for a picture of size ``source`` with a checkpoint trained on ``native`` × ``native`` pixels: both sides
     multiples of ``multiple``, an area of about ``native`` squared, and an aspect ratio as near as can be.
     """
+    if source[0] < source[1]:  # so that a picture on its side gets the same size on its side
+        height, width = working_size((source[1], source[0]), native, multiple)
+        return width, height
     ratio = source[0] / source[1]
     area = (native / multiple) ** 2
-    width = max(math.sqrt(area * ratio), 1.0)
-    candidates = []
-    for columns in {max(math.floor(width) + offset, 1) for offset in (-1, 0, 1, 2)}:
-        for rows in {max(math.floor(columns / ratio), 1), max(math.ceil(columns / ratio), 1)}:
-            candidates.append((columns, rows))
-    columns, rows = min(candidates, key=lambda size: (_cost(size, ratio, area), size))
-    longest = _longest(multiple)
-    return min(columns * multiple, longest), min(rows * multiple, longest)
+    longest = LONGEST_SIDE // multiple
+    columns = min(round(math.sqrt(area * ratio)), longest)
+    candidates = {
+        (width, height)
+        for width in range(max(columns - 1, 1), min(columns + 2, longest) + 1)
+        for height in {max(math.floor(width / ratio), 1), max(math.ceil(width / ratio), 1)}
+    }
+    width, height = min(candidates, key=lambda size: (_cost(size, ratio, area), size))
+    return width * multiple, height * multiple
 
 
 def _cost(size: Size, ratio: float, area: float) -> float:
     """Twofold stretch costs as much as fourfold or quarter area, so the shape comes first."""
     return abs(math.log(size[0] / size[1] / ratio)) + 0.5 * abs(math.log(size[0] * size[1] / area))
-
-
-def _longest(multiple: int) -> int:
-    return 8192 // multiple * multiple
 
 
 def plan_placement(source: Size, working: Size, fit: Fit) -> Placement:

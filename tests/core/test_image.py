@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import warnings
 import zlib
 from pathlib import Path
 
@@ -220,6 +221,16 @@ def test_a_pipe_and_a_device_are_refused_without_waiting(tmp_path):
 def test_an_error_names_the_picture_as_the_user_knows_it():
     with pytest.raises(ImageError, match="holiday"):
         load_image(b"words", "holiday.png")
+
+
+def test_threads_that_overlap_leave_the_warning_filters_as_they_were():
+    before = list(warnings.filters)
+    with module._quiet:
+        inside = list(warnings.filters)
+        with module._quiet:
+            pass
+        assert list(warnings.filters) == inside != before
+    assert list(warnings.filters) == before
 
 
 # Texts, thumbnails, PNG --------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from PIL import Image
 from support import make_picture
 
 from desktop_app.core.params import Fit
-from desktop_app.core.placement import own_size, place, plan_placement, take_back, working_size
+from desktop_app.core.placement import LONGEST_SIDE, own_size, place, plan_placement, take_back, working_size
 
 sides = st.integers(1, 400)
 sizes = st.tuples(sides, sides)
@@ -28,6 +28,7 @@ working_sizes = st.tuples(st.integers(1, 16), st.integers(1, 16)).map(lambda siz
         ((4000, 3000), 512, (592, 440)),
         ((1920, 1080), 512, (680, 384)),
         ((512, 512), 512, (512, 512)),
+        ((30_000, 1), 512, (8192, 8)),
     ],
 )
 def test_the_working_size_follows_the_init_image(source, native, expected):
@@ -39,7 +40,8 @@ def test_a_working_size_is_a_multiple_and_can_be_painted(source, native):
     width, height = working_size(source, native)
     assert (width % 8, height % 8) == (0, 0)
     assert min(width, height) >= 8
-    assert max(width, height) <= 8192
+    assert max(width, height) <= LONGEST_SIDE
+    assert working_size(source[::-1], native) == (height, width)
 
 
 @given(st.floats(0.4, 2.5), st.sampled_from([512, 1024]))
