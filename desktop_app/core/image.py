@@ -137,7 +137,7 @@ def encode_png(image: Image.Image, texts: dict[str, str] | None = None, level: i
         if key == "parameters" and _is_latin(text):
             info.add_text(key, text)
         else:
-            info.add_itxt(key, text)
+            info.add_itxt(key, text.encode(errors="replace").decode())
     content = io.BytesIO()
     image.save(content, "PNG", pnginfo=info, compress_level=level)
     return content.getvalue()

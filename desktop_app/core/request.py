@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from PIL import Image
 
 from desktop_app.core.errors import RequestError
-from desktop_app.core.params import DEFAULT_SCHEDULER, Fit, Params, effective_steps
+from desktop_app.core.params import DEFAULT_SCHEDULER, Fit, Params, clean_text, effective_steps
 
 REQUEST_VERSION = 1
 
@@ -157,7 +157,7 @@ def request_from_json(data: Any, find_image: dict[str, Path] | None = None) -> R
             own_size=bool(data.get("own_size", True)),
             recipe=_text(data.get("recipe", "")),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as e:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as e:
         raise RequestError("The request cannot be read", f"{type(e).__name__}: {e}", "") from e
 
 
@@ -165,8 +165,8 @@ def _stage_from_json(data: Any) -> Stage:
     return Stage(
         kind=StageKind(data["kind"]),
         checkpoint=_text(data["checkpoint"]),
-        prompt=_text(data["prompt"]),
-        negative_prompt=_text(data.get("negative_prompt", "")),
+        prompt=clean_text(_text(data["prompt"])),
+        negative_prompt=clean_text(_text(data.get("negative_prompt", ""))),
         strength=_number(data.get("strength", 1.0), float),
         steps=_number(data["steps"], int),
         guidance_scale=_number(data["guidance_scale"], float),
@@ -182,7 +182,7 @@ def image_from_json(data: Any, find_image: dict[str, Path] | None = None) -> Ima
         sha256 = _text(data["sha256"])
         size = (_number(data["width"], int), _number(data["height"], int))
         return ImageRef(sha256, size, (find_image or {}).get(sha256, Path()), _text(data.get("name", "")))
-    except (KeyError, TypeError) as e:
+    except (KeyError, TypeError, ValueError, OverflowError) as e:
         raise RequestError("The request cannot be read", f"init image: {type(e).__name__}: {e}", "") from e
 
 

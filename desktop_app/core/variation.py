@@ -7,6 +7,7 @@ the same in the form of AUTOMATIC1111's programs, as far as that form goes (see 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +25,12 @@ __all__ = ["Variation", "parameters_text", "parse_parameters", "read_request", "
 
 PROGRAM_KEY = "underpaint"
 PARAMETERS_KEY = "parameters"
+
+MAX_SIDE = 1_000_000
+"""Of a picture that a record tells of; no loader takes more."""
+
+_ID = re.compile(r"[A-Za-z0-9_-]{0,64}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 FindImage = Callable[[str], Path | None]
 """The file that has the pixels of a hash, or None."""
@@ -72,7 +79,8 @@ def write_texts(
     record = {**request.to_json(), "program": f"underpaint {__version__}", "variation": made}
     return {
         PARAMETERS_KEY: parameters_text(request, result.image.size),
-        PROGRAM_KEY: json.dumps(record, ensure_ascii=False),
+        # Names of files may hold lone surrogates, which UTF-8 cannot write; JSON has an escape for them.
+        PROGRAM_KEY: json.dumps(record, ensure_ascii=False).encode(errors="backslashreplace").decode(),
     }
 
 
@@ -92,12 +100,12 @@ def read_variation(text: str, path: Path, find_image: FindImage | None = None) -
     try:
         made = data["variation"]
         return Variation(
-            id=str(made["id"]),
+            id=_matching(made["id"], _ID),  # names the thumbnail, so it may not lead elsewhere
             path=path,
             request=request,
             created=datetime.fromisoformat(made["created"]).astimezone(UTC),
-            size=(int(made["width"]), int(made["height"])),
-            pixels_sha256=str(made["pixels_sha256"]),
+            size=(_side(made["width"]), _side(made["height"])),
+            pixels_sha256=_matching(made["pixels_sha256"], _SHA256),
             steps_run=tuple(int(steps) for steps in made["steps_run"]),
             seconds=float(made["seconds"]),
             notes=tuple(str(note) for note in made["notes"]),
@@ -105,6 +113,19 @@ def read_variation(text: str, path: Path, find_image: FindImage | None = None) -
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as e:
         raise RequestError("The picture's record cannot be read", f"{type(e).__name__}: {e}", "") from e
+
+
+def _matching(value: Any, pattern: re.Pattern[str]) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise ValueError(f"{str(value)[:80]!r} is not as it should be")
+    return value
+
+
+def _side(value: Any) -> int:
+    side = int(value)
+    if not 1 <= side <= MAX_SIDE:
+        raise ValueError(f"a side of {str(value)[:20]} pixels")
+    return side
 
 
 def _request(data: dict[str, Any], find_image: FindImage | None) -> Request:

@@ -67,9 +67,12 @@ def move_new(source: Path, target: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those above it, that only the user can read. Raises `StoreError`."""
+    """Make a folder, and those above it, that only the user can read; on disk for good. Raises `StoreError`."""
     try:
+        if path.is_dir():
+            return
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _sync_folder(path.parent)
     except OSError as e:
         raise store_error("The folder cannot be made", path, e) from e
 
@@ -90,7 +93,8 @@ def store_error(title: str, path: Path, cause: OSError) -> StoreError:
     if cause.errno in _FULL:
         return StoreError("The disk is full", detail, "Free some space on this disk, then try again.")
     if cause.errno in _REFUSED:
-        return StoreError(title, detail, "Make the folder writable for you, or choose another with --data-dir.")
+        hint = "Make the folder writable for you, or choose another (with --data-dir for the program's own)."
+        return StoreError(title, detail, hint)
     if cause.errno == errno.EEXIST:
         return StoreError(title, detail, "Move the file that is there away, or choose another name.")
     return StoreError(title, detail, "Check that the folder exists and that its disk is all right, then try again.")

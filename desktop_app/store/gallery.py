@@ -244,15 +244,16 @@ class GalleryStore:
         return len(found)
 
     def rebuild(self) -> RecoveryReport:
-        """Make the database anew from the pictures alone (and the stars, which only it has). May take minutes."""
+        """Make the database anew from the pictures alone (and the stars, which only it has). May take minutes.
+
+        All in one transaction: whatever ends it halfway, the rows of before are there again.
+        """
         report = RecoveryReport(rebuilt=True)
-        with self._lock:
-            stars = {row["id"]: row["stars"] for row in self._rows("SELECT id, stars FROM variations")}
-            with self._writing() as connection:
-                connection.execute("DELETE FROM words")
-                connection.execute("DELETE FROM variations")
-            with self._translated() as connection:
-                reconcile(connection, self._paths, report, stars)
+        with self._writing() as connection:
+            stars = {row["id"]: row["stars"] for row in connection.execute("SELECT id, stars FROM variations")}
+            connection.execute("DELETE FROM words")
+            connection.execute("DELETE FROM variations")
+            reconcile(connection, self._paths, report, stars)
         return report
 
     def _move(self, variation_id: str, *, trashed: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -22,6 +23,9 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+_TAKEN = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
+
+
 class GalleryLock:
     """The lock file in the gallery's folder; the file stays, the lock goes."""
 
@@ -30,7 +34,7 @@ class GalleryLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock. Raises `StoreError` when another program has it."""
+        """Take the lock. Raises `StoreError` when another program has it, or the disk has no locks."""
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as e:
@@ -39,6 +43,8 @@ class GalleryLock:
             _take(descriptor)
         except OSError as e:
             os.close(descriptor)
+            if e.errno not in _TAKEN:
+                raise store_error("The gallery cannot be locked", self._path, e) from e
             raise StoreError(
                 "The gallery is open in another window",
                 str(self._path.parent),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import sqlite3
 import unicodedata
 import zlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -104,6 +106,7 @@ def read_row(paths: Paths, row: sqlite3.Row) -> Variation:
     return Variation(
         **{
             **made.__dict__,
+            "id": row["id"],
             "stars": int(row["stars"]),
             "parent_id": row["parent_id"],
             "thumbnail": thumbnail if thumbnail.is_file() else None,
@@ -114,7 +117,10 @@ def read_row(paths: Paths, row: sqlite3.Row) -> Variation:
 
 
 def read_picture(path: Path) -> tuple[Variation, str]:
-    """The variation that the file ``path`` tells of, and its record. Raises `ImageError`, `RequestError`."""
+    """The variation that the file ``path`` tells of, and its record. Raises `ImageError`, `RequestError`.
+
+    One that was made outside of a gallery has no id, and gets the same one whenever it is read.
+    """
     try:
         with path.open("rb") as file:
             file.seek(-len(_IEND), 2)
@@ -126,7 +132,9 @@ def read_picture(path: Path) -> tuple[Variation, str]:
     record = read_texts(path).get(PROGRAM_KEY)
     if record is None:
         raise RequestError("Underpaint did not make this picture", path.name, "")
-    return read_variation(record, path), record
+    variation = read_variation(record, path)
+    own_id = variation.id or hashlib.sha256(record.encode()).hexdigest()[:16]
+    return replace(variation, id=own_id), record
 
 
 def _init_path(paths: Paths, row: sqlite3.Row, sha256: str) -> Path:

@@ -165,7 +165,10 @@ def _expected_names(migrations: tuple[Callable[[sqlite3.Connection], None], ...]
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing; on disk when it ends."""
+    """All or nothing; on disk when it ends. Inside of another one it is part of that."""
+    if connection.in_transaction:
+        yield
+        return
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield

@@ -33,7 +33,7 @@ class SessionStore:
         path = self._path(name)
         try:
             text = json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False)
-            content = text.encode()
+            content = text.encode(errors="backslashreplace")  # JSON's own escape of what UTF-8 cannot write
         except (TypeError, ValueError) as e:
             raise StoreError("The session cannot be written", f"{name}: {e}", "Please report this.") from e
         make_folder(self._folder)

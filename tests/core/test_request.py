@@ -54,6 +54,9 @@ def test_params_of_a_request_make_it_again():
         {"fit": "squash"},
         {"init_image": {"sha256": 5, "width": 1, "height": 1}},
         {"init_image": "cat"},
+        {"seed": float("inf")},
+        {"init_image": {"sha256": "", "width": float("inf"), "height": 1}},
+        {"stages": [{**make_request().stages[0].to_json(), "strength": 10**400}]},
     ],
 )
 def test_foreign_data_is_refused(change):

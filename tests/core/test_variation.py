@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,32 @@ def test_the_results_facts_come_back_too():
     result = make_result(request)
     found = read_variation(write_texts(request, result, "id1")[PROGRAM_KEY], Path("x.png"))
     assert (found.id, found.request, found.steps_run, found.size) == ("id1", request, result.steps_run, (64, 64))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": "../../elsewhere"},
+        {"id": 5},
+        {"width": 10**30},
+        {"height": 0},
+        {"pixels_sha256": "x"},
+        {"created": "9999-12-31T23:59:59-12:00"},
+        {"steps_run": 4},
+    ],
+)
+def test_a_record_that_is_not_as_it_should_be_is_refused(change):
+    request = make_request()
+    data = json.loads(write_texts(request, make_result(request), "id1")[PROGRAM_KEY])
+    data["variation"] |= change
+    with pytest.raises(RequestError, match="record"):
+        read_variation(json.dumps(data), Path("x.png"))
+
+
+def test_a_file_name_that_is_not_unicode_comes_back_too(tmp_path):
+    ref = replace(make_ref(tmp_path / "cat.png"), name="caf\udce9.png")
+    found = read_request(texts_of(make_request(ref, checkpoint="/caf\udce9")))
+    assert (found.init_image.name, found.stages[0].checkpoint) == ("caf\udce9.png", "/caf\udce9")
 
 
 @pytest.mark.parametrize("prompt", ["a lemon", "two\nlines", 'with "quotes", and: colons', "", "قطة"])

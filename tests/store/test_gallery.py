@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 
 import pytest
 from support import make_picture, make_ref, make_request, make_result
 
 from desktop_app.core.errors import ImageError, StoreError
-from desktop_app.core.image import load_image, read_texts
+from desktop_app.core.image import encode_png, load_image, read_texts
 from desktop_app.core.request import ImageRef, hash_pixels
-from desktop_app.core.variation import read_request
+from desktop_app.core.variation import PROGRAM_KEY, read_request, write_texts
 from desktop_app.store.gallery import GalleryStore
 
 
@@ -218,3 +219,58 @@ def test_rebuilding_gives_the_same_rows(gallery, save):
     before = gallery.page()
     gallery.rebuild()
     assert gallery.page() == before
+
+
+def test_rebuilding_that_fails_halfway_changes_nothing(gallery, save, monkeypatch):
+    gallery.set_stars(save().id, 2)
+    before = gallery.page()
+    with monkeypatch.context() as patch:
+        patch.setattr("desktop_app.store.gallery_recovery.insert", lambda *_: (_ for _ in ()).throw(sqlite3.Error()))
+        with pytest.raises(StoreError):
+            gallery.rebuild()
+    assert gallery.page() == before
+
+
+def put_into(gallery: GalleryStore, name: str, text_changes: tuple[str, str] = ("", ""), seed: int = 1) -> None:
+    """Copy a picture made on the command line into the gallery's folder by hand."""
+    request = make_request(seed=seed)
+    texts = write_texts(request, make_result(request))
+    texts[PROGRAM_KEY] = texts[PROGRAM_KEY].replace(*text_changes) if text_changes[0] else texts[PROGRAM_KEY]
+    folder = gallery._paths.gallery / "2026"
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_bytes(encode_png(make_result(request).image, texts))
+
+
+def test_pictures_of_the_command_line_are_adopted_each_by_itself(gallery):
+    for seed in (1, 2):
+        put_into(gallery, f"{seed}.png", seed=seed)
+    reopen(gallery)
+    ids = gallery.ids()
+    assert len(set(ids)) == 2
+    assert all(gallery.thumbnail(variation_id).name == f"{variation_id}.jpg" for variation_id in ids)
+    gallery.rebuild()
+    assert gallery.ids() == ids
+
+
+@pytest.mark.parametrize(
+    "text_changes",
+    [
+        ('"seed": 1', '"seed": 1e400'),
+        ('"id": ""', '"id": "../../x"'),
+        ('"id": ""', '"id": "\\ud800"'),
+        ('"variation": {', '"variation": {"wide": ['),
+    ],
+)
+def test_a_picture_with_a_broken_record_does_not_keep_the_gallery_from_opening(gallery, save, text_changes):
+    save()
+    put_into(gallery, "broken.png", text_changes)
+    assert reopen(gallery).count() == 1
+    assert gallery.recovery.left_alone == 1
+
+
+def test_a_disk_without_locks_is_not_taken_for_another_window(gallery, paths, monkeypatch):
+    gallery.close()
+    refuse = OSError(errno.ENOLCK, "No locks available")
+    monkeypatch.setattr("desktop_app.store.gallery_lock._take", lambda _: (_ for _ in ()).throw(refuse))
+    with pytest.raises(StoreError, match="cannot be locked"):
+        gallery.open()

@@ -13,6 +13,11 @@ def test_what_was_saved_is_loaded(session, paths):
     assert SessionStore(paths).load("document") == {"prompt": "قطة", "number": 1.5}
 
 
+def test_names_that_are_not_unicode_are_kept(session):
+    session.save("document", {"name": "caf\udce9.png"})
+    assert session.load("document") == {"name": "caf\udce9.png"}
+
+
 def test_what_was_never_saved_is_none(session):
     assert session.load("document") is None
 
