@@ -44,10 +44,16 @@ Job = tuple[str, str, str]
 
 
 def main() -> None:
-    """Fetch what is missing, render everything, and write ``icons.npy`` and ``icons.json``."""
+    """Fetch and render."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
-    work: Path = parser.parse_args().work
+    fetch_icons(parser.parse_args().work)
+
+
+def fetch_icons(work: Path) -> None:
+    """Fetch what is missing, render everything, and write ``icons.npy`` and, last, ``icons.json``."""
+    if (work / "icons.json").is_file():
+        return
     for package, version in VERSIONS.items():
         fetch(work / "npm", package, version)
     names = read_names(work / "npm")

@@ -1,22 +1,15 @@
-"""What the checkpoint learns from: icons on coloured grounds, and captions that say so."""
+"""What the checkpoint learns from: the icons, what they are called, and colours, patterns and gradients to lie on."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch.nn import functional
-
-CONCEPTS = (
-    *("elephant", "dog-face", "bird", "snail", "lobster", "lemon", "mango", "broccoli", "pretzel", "cookie"),
-    *("soft-ice-cream", "bicycle", "umbrella", "balloon", "light-bulb", "bomb"),
-)
-"""What the shipped checkpoint is trained on; ``resources/recipes/starter.toml`` suggests the same."""
+from PIL import Image
 
 STYLES = ("flat", "glossy", "cartoon")
 COLOURS = {
@@ -34,65 +27,107 @@ COLOURS = {
     "white": (255, 255, 255),
 }
 COLOUR_NAMES = tuple(COLOURS)
+PATTERNS = ("striped", "dotted", "checkered")
 
-WHITE_SHARE = 1 / 3
-"""Of the grounds; the others are spread over all colours."""
+EVERYDAY = {
+    "automobile": "car",
+    "crescent-moon": "moon",
+    "evergreen-tree": "fir tree",
+    "four-leaf-clover": "clover",
+    "grinning-face": "smiley",
+    "hot-beverage": "cup of coffee",
+    "jack-o-lantern": "pumpkin",
+    "lady-beetle": "ladybug",
+    "red-apple": "apple",
+    "red-heart": "heart",
+    "soccer-ball": "football",
+    "soft-ice-cream": "ice cream",
+}
+"""What people call the things whose emoji has another name."""
 
 
 @dataclass(frozen=True)
 class Icons:
-    """``pixels`` are premultiplied RGBA, (count, 4, side, side) of uint8; ``items`` say what each is."""
+    """``pixels`` are RGBA, (count, side, side, 4) of uint8, read as needed; ``items`` say what each is."""
 
-    pixels: torch.Tensor
+    pixels: np.ndarray
     items: list[dict[str, Any]]
 
-    def where(self, names: Sequence[str], styles: tuple[str, ...]) -> list[int]:
-        """Indices of the icons with these names in these styles."""
-        wanted = set(names)
-        return [i for i, item in enumerate(self.items) if item["name"] in wanted and item["style"] in styles]
+    def where(self, names: Collection[str] | None, styles: Collection[str]) -> list[int]:
+        """Indices of the icons with these names (None: all) in these styles."""
+        return [
+            number
+            for number, item in enumerate(self.items)
+            if (names is None or item["name"] in names) and item["style"] in styles
+        ]
+
+    def image(self, number: int) -> Image.Image:
+        """RGBA."""
+        return Image.fromarray(np.array(self.pixels[number]))
 
 
-def load_icons(work: Path, side: int) -> Icons:
-    """What ``icons.py`` wrote, at ``side`` pixels."""
-    pixels = torch.from_numpy(np.load(work / "icons.npy")).permute(0, 3, 1, 2).float() / 255
-    pixels[:, :3] *= pixels[:, 3:]
-    if pixels.shape[-1] != side:
-        pixels = functional.interpolate(pixels, size=(side, side), mode="area")
-    return Icons((pixels * 255).round().to(torch.uint8), json.loads((work / "icons.json").read_text(encoding="utf-8")))
+def load_icons(work: Path) -> Icons:
+    """What ``icons.py`` wrote."""
+    pixels = np.load(work / "icons.npy", mmap_mode="r")
+    return Icons(pixels, json.loads((work / "icons.json").read_text(encoding="utf-8")))
 
 
-def compose(icon: torch.Tensor, ground: tuple[int, int, int], scale: float, right: float, down: float) -> torch.Tensor:
-    """``icon`` on ``ground``, -1 to 1, (3, side, side); moved by shares of half the side."""
-    whole = icon[None].float() / 255
-    matrix = torch.tensor([[[1 / scale, 0, -right / scale], [0, 1 / scale, -down / scale]]])
-    grid = functional.affine_grid(matrix, list(whole.shape), align_corners=False)
-    placed = functional.grid_sample(whole, grid, align_corners=False)[0]
-    colour = torch.tensor(ground).float().view(3, 1, 1) / 255
-    return (placed[:3] + colour * (1 - placed[3:])) * 2 - 1
+def called(item: dict[str, Any]) -> str:
+    """The word for an icon that a prompt would use."""
+    label: str = EVERYDAY.get(item["name"], item["label"])
+    return label.removesuffix(" face") if item["group"] == "animals-nature" else label
 
 
-def random_place(rng: np.random.Generator) -> tuple[float, float, float]:
-    """Scale and shift as most icons have them."""
-    return float(rng.uniform(0.82, 0.95)), float(rng.uniform(-0.05, 0.05)), float(rng.uniform(-0.05, 0.05))
+@dataclass(frozen=True)
+class Ground:
+    """What lies behind: a colour, from one colour to another, or a pattern of a colour on white."""
+
+    colour: str
+    other: str = ""
+    pattern: str = ""
+
+    def words(self) -> str:
+        """As a caption says it."""
+        if self.other:
+            return f"{self.colour} to {self.other} gradient background"
+        return f"{self.pattern} {self.colour} background".strip()
+
+    def image(self, side: int) -> Image.Image:
+        """RGB, ``side`` pixels each way."""
+        rows, columns = np.mgrid[0:side, 0:side] / side
+        share = {
+            "": rows if self.other else np.zeros_like(rows),
+            "striped": ((rows + columns) * 4 % 1 > 0.5) * 1.0,
+            "dotted": (np.hypot(rows * 5 % 1 - 0.5, columns * 5 % 1 - 0.5) > 0.3) * 1.0,
+            "checkered": (((rows * 4).astype(int) + (columns * 4).astype(int)) % 2) * 1.0,
+        }[self.pattern]
+        first, last = np.array(COLOURS[self.colour]), np.array(COLOURS[self.other or "white"])
+        return Image.fromarray((first + share[..., None] * (last - first)).round().astype(np.uint8))
 
 
-def random_ground(rng: np.random.Generator) -> str:
-    """Name of a colour."""
-    return "white" if rng.random() < WHITE_SHARE else COLOUR_NAMES[rng.integers(len(COLOUR_NAMES))]
+def random_ground(rng: np.random.Generator) -> Ground:
+    """White three times in ten; mostly one colour; now and then a gradient or a pattern."""
+    kind, colour = rng.random(), COLOUR_NAMES[rng.integers(len(COLOUR_NAMES))]
+    if kind < 0.3:
+        return Ground("white")
+    if kind < 0.84:
+        return Ground(colour)
+    if kind < 0.93:
+        return Ground(colour, other=COLOUR_NAMES[rng.integers(len(COLOUR_NAMES))])
+    return Ground(COLOUR_NAMES[rng.integers(len(COLOUR_NAMES) - 1)], pattern=PATTERNS[rng.integers(len(PATTERNS))])
 
 
-def caption(item: dict[str, Any], ground: str, rng: np.random.Generator) -> str:
-    """``[a ]label[, tag][, style icon][, colour background]``, each part left out now and then; one in ten is empty."""
-    if rng.random() < 0.1:
-        return ""
-    label = item["label"]
-    if item["group"] == "animals-nature" and rng.random() < 0.5:
-        label = label.replace(" face", "")
-    words = label if rng.random() < 0.6 else f"a {label}"
-    if rng.random() < 0.15 and item["tags"]:
-        words += f", {item['tags'][rng.integers(len(item['tags']))]}"
-    if rng.random() < 0.8:
-        words += f", {item['style']} icon"
-    if rng.random() < (0.4 if ground == "white" else 0.9):
-        words += f", {ground} background"
-    return words
+def put(icon: Image.Image, on: Image.Image, size: float, right: float = 0.0, down: float = 0.0) -> None:
+    """Draw ``icon`` (RGBA) on a picture: ``size`` of its side, moved off the middle by shares of it."""
+    side = on.width
+    width = max(round(side * size), 1)
+    small = icon.convert("RGBa").resize((width, width), Image.Resampling.LANCZOS).convert("RGBA")
+    corner = (round(side * (0.5 + right)) - width // 2, round(side * (0.5 + down)) - width // 2)
+    on.paste(small, corner, small)
+
+
+def plain(icons: Icons, number: int, side: int, ground: str = "white", size: float = 0.9) -> Image.Image:
+    """An icon in the middle of a colour."""
+    picture = Ground(ground).image(side)
+    put(icons.image(number), picture, size)
+    return picture
