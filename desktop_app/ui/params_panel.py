@@ -25,15 +25,20 @@ from desktop_app.ui.field import SIZE, Field, WheelGuard, describe, set_role
 from desktop_app.ui.icons import Icons
 from desktop_app.ui.seed_control import SeedControl
 from desktop_app.ui.size_control import SizeControl
-from desktop_app.ui.strength_control import StrengthControl, make_slider
+from desktop_app.ui.strength_control import StrengthControl
 from desktop_app.ui.texts import QT_TRANSLATE_NOOP, number_locale, param_text
 from desktop_app.ui.theme import GRID
+from desktop_app.ui.value_slider import ValueSlider
 
 FITS = {
     Fit.CROP: QT_TRANSLATE_NOOP("Params", "Crop what hangs over"),
     Fit.PAD: QT_TRANSLATE_NOOP("Params", "Pad with the edge"),
     Fit.SCALE: QT_TRANSLATE_NOOP("Params", "Stretch"),
 }
+
+
+SPIN_MARGIN = 4
+"""From the frame of a number box to its number: the style sheet's padding does not reach it."""
 
 
 def make_spin(param: str, name: str) -> QSpinBox:
@@ -43,6 +48,7 @@ def make_spin(param: str, name: str) -> QSpinBox:
     spin.setObjectName(name)
     spin.setLocale(number_locale())
     spin.setRange(int(spec.minimum or 0), int(spec.maximum or 0))
+    spin.lineEdit().setTextMargins(SPIN_MARGIN, 0, 0, 0)
     describe(spin, param)
     return spin
 
@@ -55,7 +61,7 @@ class ParamsPanel(QWidget):
         self._document = document
         self._settings = settings
         self.strength = StrengthControl()
-        self.guidance = make_slider("guidance_scale", "guidanceSlider", 1)
+        self.guidance = ValueSlider("guidance_scale", "guidanceSlider", 1)
         self.steps = make_spin("steps", "stepsSpin")
         self.seed = SeedControl(icons)
         self.scheduler = self._combo("schedulerCombo", {name: spec.label for name, spec in SCHEDULERS.items()})
@@ -70,12 +76,15 @@ class ParamsPanel(QWidget):
         self._on_setting_changed("snap_strength")
         self._on_params_changed(document.params)
 
-    def show_error(self, error: RequestError | None) -> bool:
-        """Show ``error`` beside the control it names; whether there is one. The other controls are cleared."""
-        name = error.param if error else ""
-        for param, field in self.fields.items():
-            field.show_error(error if param == name or (param == SIZE and name in ("width", "height")) else None)
-        return name in (*self.fields, "width", "height")
+    def field_of(self, param: str) -> Field | None:
+        """The field of the control that sets ``param``, if one of this panel does."""
+        return self.fields.get(SIZE if param in ("width", "height") else param)
+
+    def show_error(self, error: RequestError | None) -> None:
+        """Show ``error`` beside the control it names. The other controls are cleared."""
+        wrong = self.field_of(error.param) if error else None
+        for field in self.fields.values():
+            field.show_error(error if field is wrong else None)
 
     def refresh(self, plan: RunPlan) -> None:
         """Show what ``plan`` found out: the automatic size, and the value that cannot be run."""
@@ -86,8 +95,8 @@ class ParamsPanel(QWidget):
 
     def _make_fields(self) -> dict[str, Field]:
         return {
-            "strength": Field("strength", self.strength, self.strength.slider),
-            "guidance_scale": Field("guidance_scale", self.guidance),
+            "strength": Field("strength", self.strength, self.strength.slider.bar),
+            "guidance_scale": Field("guidance_scale", self.guidance, self.guidance.bar),
             "steps": Field("steps", self.steps),
             "seed": Field("seed", self.seed, self.seed.edit),
             "scheduler": Field("scheduler", self.scheduler),
@@ -98,7 +107,7 @@ class ParamsPanel(QWidget):
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(GRID + 4)
+        layout.setSpacing(GRID + 2)
         layout.addWidget(self.fields["strength"])
         layout.addWidget(self.fields["guidance_scale"])
         row = QHBoxLayout()
@@ -191,6 +200,7 @@ class GeneratePanel(QWidget):
         self._sentence = QLabel()
         self._sentence.setObjectName("planLabel")
         self._sentence.setWordWrap(True)
+        self._sentence.setTextFormat(Qt.TextFormat.PlainText)
         set_role(self._sentence, "caption")
         self.button = QPushButton(self.tr("Generate"))
         self.button.setObjectName("generateButton")
@@ -199,6 +209,7 @@ class GeneratePanel(QWidget):
         self.button.clicked.connect(self.generate_requested)
         self.count = make_spin("count", "countSpin")
         self.count.setPrefix("× ")
+        self.count.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.MinimumExpanding)
         self.count.valueChanged.connect(self._on_count_changed)
         row = QHBoxLayout()
         row.setSpacing(GRID)
@@ -213,8 +224,13 @@ class GeneratePanel(QWidget):
         self._on_params_changed(document.params)
 
     def refresh(self, plan: RunPlan) -> None:
-        """Show ``plan``'s sentence."""
-        self._sentence.setText(plan.sentence)
+        """Show ``plan``'s sentence, or why nothing can be run: the control at fault may be out of sight."""
+        text = f"{plan.error.title}." if plan.error else plan.sentence
+        role = "error" if plan.error else "caption"
+        self._sentence.setText(text.replace("..", "."))
+        if self._sentence.property("role") != role:
+            set_role(self._sentence, role)
+            self._sentence.style().polish(self._sentence)
 
     def _on_params_changed(self, params: Params) -> None:
         with QSignalBlocker(self.count):

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLabel, QSlider, QVBoxLayout, QWidget
-from superqt import QLabeledDoubleSlider
 
 from desktop_app.core.params import PARAM_SPECS, effective_steps, snap_strength
 from desktop_app.ui.field import set_role
-from desktop_app.ui.texts import number_locale
+from desktop_app.ui.value_slider import ValueSlider
 
 MAX_TICKS = 50
 """With more steps the boundaries lie closer than the eye can use."""
-
-
-def make_slider(param: str, name: str, decimals: int) -> QLabeledDoubleSlider:
-    """A slider over the range of a field of `Params`, with its value in an editable box beside it."""
-    spec = PARAM_SPECS[param]
-    slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
-    slider.setObjectName(name)
-    slider.setLocale(number_locale())
-    slider.setRange(spec.minimum, spec.maximum)
-    slider.setDecimals(decimals)
-    slider.setSingleStep(spec.step)
-    slider.setPageStep((spec.step or 0.1) * 10)
-    return slider
 
 
 class StrengthControl(QWidget):
@@ -34,18 +20,28 @@ class StrengthControl(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.slider = make_slider("strength", "strengthSlider", 2)
+        self.slider = ValueSlider("strength", "strengthSlider", 2)
         self.slider.valueChanged.connect(self._on_slider_value_changed)
-        self.is_snapping = False
+        self._is_snapping = False
         self._steps = 1
         self._label = QLabel()
         self._label.setObjectName("stepsLabel")
         set_role(self._label, "caption")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
+        layout.setSpacing(2)
         layout.addWidget(self.slider)
         layout.addWidget(self._label)
+
+    @property
+    def is_snapping(self) -> bool:
+        """Whether mouse, wheel and keys go from one whole step to the next."""
+        return self._is_snapping
+
+    @is_snapping.setter
+    def is_snapping(self, is_snapping: bool) -> None:
+        self._is_snapping = is_snapping
+        self._set_key_step()
 
     @property
     def sentence(self) -> str:
@@ -67,11 +63,17 @@ class StrengthControl(QWidget):
         if steps == self._steps:
             return
         self._steps = steps
+        self._set_key_step()
         if steps <= MAX_TICKS:
             self.slider.setTickInterval(1 / steps)
             self.slider.setTickPosition(QSlider.TickPosition.TicksBelow)
         else:
             self.slider.setTickPosition(QSlider.TickPosition.NoTicks)
+
+    def _set_key_step(self) -> None:
+        """One press of an arrow is one step more or less where the slider snaps, else one hundredth."""
+        step = PARAM_SPECS["strength"].step or 0.01
+        self.slider.setSingleStep(max(1 / self._steps, step) if self._is_snapping else step)
 
     def _on_slider_value_changed(self, value: float) -> None:
         is_dragged = self.slider.isSliderDown()

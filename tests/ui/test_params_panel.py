@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QPushButton
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 
 from desktop_app.core.params import Fit
 
@@ -41,6 +42,49 @@ def test_a_dragged_strength_snaps_to_whole_steps_and_never_below_one(with_init, 
 def test_a_typed_strength_is_kept_as_typed(with_init, panel):
     panel.strength.slider.setValue(0.47)
     assert with_init.document.params.strength == 0.47
+
+
+def test_the_strength_slider_goes_by_keys_from_step_to_step(qtbot, with_init, panel):
+    with_init.document.set_params("Ten", steps=10, strength=0.5)
+    bar = panel.strength.slider.bar
+    bar.setFocus()
+    values = []
+    for key in (Qt.Key.Key_Right, Qt.Key.Key_Left, Qt.Key.Key_PageUp, Qt.Key.Key_Home, Qt.Key.Key_End):
+        qtbot.keyClick(bar, key)
+        values.append(with_init.document.params.strength)
+    assert values == pytest.approx([0.6, 0.5, 0.6, 0.1, 1.0])
+    with_init.actions_by_id["snap_strength"].trigger()
+    qtbot.keyClick(bar, Qt.Key.Key_Left)
+    assert with_init.document.params.strength == pytest.approx(0.99)
+
+
+def test_the_guidance_slider_goes_by_keys(qtbot, window, panel):
+    panel.guidance.setFocus()
+    assert panel.guidance.bar.hasFocus()
+    qtbot.keyClick(panel.guidance.bar, Qt.Key.Key_Right)
+    assert window.document.params.guidance_scale == pytest.approx(4.0 + panel.guidance.singleStep())
+
+
+def test_a_wheel_that_scrolls_the_panel_changes_no_slider(window, panel):
+    bar = panel.strength.slider.bar
+    window.prompt_panel.prompt.setFocus()
+    before = window.document.params
+    at, none = QPointF(20, 8), Qt.MouseButton.NoButton
+    keys, phase = Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase
+    wheel = QWheelEvent(at, at, QPoint(), QPoint(0, -120), none, keys, phase, False)
+    QApplication.sendEvent(bar, wheel)
+    assert window.document.params == before
+    assert not wheel.isAccepted()
+
+
+def test_every_part_of_a_slider_is_one_stop_and_has_a_name(qtbot, panel):
+    slider = panel.strength.slider
+    assert [part.accessibleName() for part in (slider, slider.bar, slider.box)] == ["Strength"] * 3
+    slider.bar.setFocus()
+    qtbot.keyClick(slider.bar, Qt.Key.Key_Tab)
+    assert slider.box.hasFocus()
+    qtbot.keyClick(slider.box, Qt.Key.Key_Tab)
+    assert panel.guidance.bar.hasFocus()
 
 
 def test_snapping_can_be_switched_off(with_init, panel):
@@ -117,6 +161,23 @@ def test_the_plan_is_said_above_the_button(with_init):
     assert "12 of 20 steps run" in plan.text()
     with_init.document.clear_init_image()
     assert "Painted from the prompt alone" in plan.text()
+
+
+def test_why_nothing_can_be_run_is_said_above_the_button_too(with_init):
+    plan = with_init.findChild(QLabel, "planLabel")
+    with_init.document.set_params("Odd", width=72, height=70)
+    assert plan.text() == "Height is not a multiple of 8."
+    assert plan.property("role") == "error"
+    with_init.document.set_params("Even", width=None, height=None)
+    assert plan.property("role") == "caption"
+
+
+def test_generate_brings_the_user_to_the_value_that_cannot_be_run(qtbot, with_init, panel):
+    with_init.resize(1000, 520)
+    with_init.document.set_params("Odd", width=72, height=70)
+    with_init.commands.generate()
+    assert panel.size_control.combo.hasFocus()
+    qtbot.waitUntil(lambda: not panel.size_control.combo.visibleRegion().isEmpty())
 
 
 def test_the_button_and_the_keys_generate_as_many_as_asked(qtbot, window):
