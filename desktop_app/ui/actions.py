@@ -342,7 +342,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec(
         "clear_finished",
         "generate",
-        QT_TRANSLATE_NOOP("Actions", "&Clear finished jobs"),
+        QT_TRANSLATE_NOOP("Actions", "&Clear finished"),
         (),
         "",
         QT_TRANSLATE_NOOP("Actions", "Take done, failed and stopped jobs off the list; pictures stay"),
@@ -481,5 +481,4 @@ def _fill(action: QAction, spec: ActionSpec, icons: Icons) -> None:
         action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
     keys = QKeySequence(spec.keys[0]).toString(QKeySequence.SequenceFormat.NativeText) if spec.keys else ""
     action.setToolTip(f"{translate(spec.tip)} ({keys})" if keys else translate(spec.tip))
-    action.setStatusTip(translate(spec.tip))
     action.setMenuRole(MENU_ROLES.get(spec.id, QAction.MenuRole.NoRole))

@@ -22,6 +22,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication, QWidget
 
 from desktop_app.ui.canvas_bars import ModeBar, ZoomBar
+from desktop_app.ui.canvas_busy import BusyLabel
 from desktop_app.ui.canvas_drop import DropOverlay, DropZone
 from desktop_app.ui.canvas_empty import EmptyCanvas
 from desktop_app.ui.canvas_paint import ground
@@ -68,6 +69,7 @@ class Canvas(QWidget):
         self._empty = EmptyCanvas(samples_dir, self)
         self._modes = ModeBar(self)
         self._zooms = ZoomBar(self)
+        self._busy = BusyLabel(self)
         self._overlay = DropOverlay(self)
         self._connect()
         self._modes.show_mode(self.mode)
@@ -124,6 +126,10 @@ class Canvas(QWidget):
         """Show the init image in the result's place as long as ``is_held``."""
         self._view.hold_init(is_held)
 
+    def set_busy(self, is_busy: bool) -> None:
+        """Say that a picture is on its way, or that it is no more."""
+        self._busy.set_busy(is_busy)
+
     # Zoom
 
     def zoom_fit(self) -> None:
@@ -158,6 +164,7 @@ class Canvas(QWidget):
         self._view.setGeometry(inside)
         self._empty.setGeometry(inside)
         self._overlay.setGeometry(inside)
+        self._busy.place()
         self._place_bars()
 
     def paintEvent(self, event: QPaintEvent) -> None:

@@ -16,7 +16,6 @@ INIT_SHARE = 0.66
 STACK_BELOW = 1.1
 """The zones lie one over the other on a canvas that is not wider than this times its height."""
 
-VEIL = 0.92
 LIT_TINT = 0.16
 
 
@@ -69,12 +68,10 @@ class DropOverlay(QWidget):
         return first if zone is DropZone.INIT else second
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """A veil over the canvas and the two zones."""
+        """The two zones, and nothing else."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        veil = QColor(self.palette().color(QPalette.ColorRole.Window))
-        veil.setAlphaF(VEIL)
-        painter.fillRect(self.rect(), veil)
+        painter.fillRect(self.rect(), self.palette().color(QPalette.ColorRole.Window))
         self._paint_zone(painter, DropZone.INIT, self.tr("Use as init image"), self.tr("Start from this picture"))
         self._paint_zone(
             painter, DropZone.RESTORE, self.tr("Restore settings"), self.tr("Take prompt and values from the picture")

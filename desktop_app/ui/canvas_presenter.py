@@ -39,6 +39,7 @@ class CanvasPresenter(QObject):
         self._reader.finished.connect(self._on_picture_read)
         self._reader.failed.connect(self._on_picture_failed)
         document.init_image_changed.connect(self._on_init_image_changed)
+        document.opening_changed.connect(canvas.set_busy)
         jobs.progressed.connect(self._on_job_progressed)
         jobs.finished.connect(self._on_job_finished)
         jobs.failed.connect(self._on_job_ended)

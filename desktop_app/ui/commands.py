@@ -286,6 +286,7 @@ class Commands(QObject):
 
     def _refresh_plan(self) -> None:
         plan = self._document.plan()
+        self._window.prompt_panel.refresh(plan)
         self._window.params_panel.refresh(plan)
         self._window.generate_panel.refresh(plan)
 

@@ -113,6 +113,7 @@ class GalleryPanel(QWidget):
         self.search.setAccessibleName(self.tr("Search the gallery"))
         self.search.setToolTip(self.tr("Find pictures by words of their prompt (Ctrl+F)"))
         self.search.setClearButtonEnabled(True)
+        self.search.setMinimumWidth(96)
         self.search.addAction(icons.get("search"), QLineEdit.ActionPosition.LeadingPosition)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -163,7 +164,8 @@ class GalleryPanel(QWidget):
 
     def _lay_out(self) -> None:
         row = QHBoxLayout()
-        row.setContentsMargins(GRID, 0, GRID, 0)
+        row.setContentsMargins(GRID, 0, 4, 0)
+        row.setSpacing(GRID // 2)
         row.addWidget(self.search, 1)
         row.addWidget(self._count)
         row.addWidget(self.trash_button)
@@ -193,7 +195,7 @@ class GalleryPanel(QWidget):
             return self.tr("No picture's prompt has “%1”.").replace("%1", text)
         if self.trash_button.isChecked():
             return self.tr("The trash is empty.")
-        return self.tr("Nothing here yet.\nEvery picture you make is kept here by itself.")
+        return self.tr("Nothing here yet.\nEvery picture you make is kept here.")
 
     def _on_search_due(self) -> None:
         self._model.set_search(self.search.text().strip())
@@ -201,7 +203,8 @@ class GalleryPanel(QWidget):
 
     def _on_rows_changed(self) -> None:
         count = self._model.rowCount()
-        self._count.setText(plural(count, self.tr("1 picture"), self.tr("%1 pictures")) if count else "")
+        self._count.setText(plural(count, self.tr("1 picture"), self.tr("%1 pictures")))
+        self._count.setVisible(count > 0)
         self._refresh_trash_bar()
 
     def _refresh_trash_bar(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QProgressBar, QSizePolicy, QToolButton
+from superqt import QElidingLabel
 
 from desktop_app.core.engine import EngineStatus
 from desktop_app.studio.jobs import Job, JobQueue
@@ -28,18 +29,18 @@ class JobBar(QFrame):
         super().__init__()
         self.setObjectName("jobBar")
         self._jobs = jobs
-        self._text = QLabel()
+        self._text = QElidingLabel()
         self._text.setObjectName("phaseLabel")
-        # Its words change at every step, and must not push the panels about.
+        # Its words change at every step, and must not push the others about.
         self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._text.setMinimumWidth(240)
+        self._text.setMinimumWidth(120)
         self.progress = QProgressBar()
         self.progress.setObjectName("progressBar")
         self.progress.setRange(0, FULL)
         self.progress.setTextVisible(False)
-        self.progress.setFixedHeight(GRID)
+        self.progress.setFixedHeight(6)
         self.progress.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.progress.setMinimumWidth(64)
+        self.progress.setMinimumWidth(48)
         self.progress.setAccessibleName(self.tr("Progress of the running picture"))
         self.progress.setToolTip(self.progress.accessibleName())
         self.stop = self._make_stop(actions, icons)
@@ -61,7 +62,7 @@ class JobBar(QFrame):
         self._engine.setObjectName("engineLabel")
         set_role(self._engine, "caption")
         layout = QHBoxLayout(self)
-        layout.setContentsMargins(GRID + 4, GRID // 2, GRID + 4, GRID // 2)
+        layout.setContentsMargins(GRID + 2, 2, GRID + 4, 2)
         layout.setSpacing(GRID + 4)
         for widget in (self._text, self.progress, self.stop, self.resume, self.queue, self._engine):
             layout.addWidget(widget)

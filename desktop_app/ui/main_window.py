@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QIcon, QKeyEvent, QShowEvent
-from PySide6.QtWidgets import QDockWidget, QFrame, QMainWindow, QMenu, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDockWidget, QFrame, QMainWindow, QMenu, QScrollArea, QStatusBar, QVBoxLayout, QWidget
 
 from desktop_app.core.errors import ImageError, RequestError, StudioError
 from desktop_app.ui.actions import ACTIONS, MENUS, make_actions, translate
@@ -17,6 +17,7 @@ from desktop_app.ui.canvas_presenter import CanvasPresenter
 from desktop_app.ui.canvas_sources import offers_picture
 from desktop_app.ui.commands import Commands
 from desktop_app.ui.dialogs import DetailsDialog, ask_quit
+from desktop_app.ui.field import Field
 from desktop_app.ui.gallery_view import GalleryPanel
 from desktop_app.ui.icons import Icons
 from desktop_app.ui.job_bar import JobBar
@@ -86,8 +87,11 @@ class MainWindow(QMainWindow):
         layout.addWidget(self.banner)
         layout.addWidget(self.canvas, 1)
         layout.addWidget(self.strip)
-        layout.addWidget(self.job_bar)
         self.setCentralWidget(center)
+        bar = QStatusBar()
+        bar.setSizeGripEnabled(False)
+        bar.addPermanentWidget(self.job_bar, 1)
+        self.setStatusBar(bar)
 
     def _make_docks(self) -> None:
         self.prompt_panel = PromptPanel(self.document)
@@ -111,11 +115,12 @@ class MainWindow(QMainWindow):
         column = QWidget()
         layout = QVBoxLayout(column)
         layout.setContentsMargins(GRID + 4, GRID, GRID + 4, GRID)
-        layout.setSpacing(GRID + 4)
+        layout.setSpacing(GRID + 2)
         layout.addWidget(self.prompt_panel)
         layout.addWidget(self.params_panel)
         layout.addStretch()
         area = QScrollArea()
+        self._params_area = area
         area.setObjectName("paramsScroll")
         area.setWidget(column)
         area.setWidgetResizable(True)
@@ -160,10 +165,19 @@ class MainWindow(QMainWindow):
         dialog.open()
 
     def show_error(self, error: StudioError) -> None:
-        """Tell the user beside the control at fault, or in the banner where there is none."""
-        is_beside = isinstance(error, RequestError) and self.params_panel.show_error(error)
-        if not is_beside:
+        """Tell the user beside the control at fault and bring him there, or in the banner where there is none."""
+        field = self._field_of(error.param) if isinstance(error, RequestError) else None
+        if not isinstance(error, RequestError) or field is None or field.isHidden():
             self.banner.show_error(error)
+            return
+        field.show_error(error)
+        self.params_dock.show()
+        self.params_dock.raise_()
+        field.focus_control()
+        QTimer.singleShot(0, field, lambda: self._params_area.ensureWidgetVisible(field))
+
+    def _field_of(self, param: str) -> Field | None:
+        return self.prompt_panel.fields.get(param) or self.params_panel.field_of(param)
 
     def close_now(self) -> None:
         """Close without asking: the session ends, or the program was told to."""

@@ -8,7 +8,6 @@ from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QTextEdit, QWidget
 
 from desktop_app.core.params import clean_text
 
-MIN_LINES = 2
 MAX_LINES = 6
 
 StandardKey = QKeySequence.StandardKey
@@ -20,8 +19,10 @@ class PromptEdit(QPlainTextEdit):
     edited = Signal(str)
     """The text as the user has it now, cleaned."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, lines: int = 2, parent: QWidget | None = None) -> None:
+        """``lines`` is how many have room while there are fewer."""
         super().__init__(parent)
+        self._min_lines = lines
         self._overflow: int | None = None
         self.setTabChangesFocus(True)
         self.setUndoRedoEnabled(False)
@@ -91,7 +92,7 @@ class PromptEdit(QPlainTextEdit):
         self.edited.emit(self.text())
 
     def _fit_height(self) -> None:
-        lines = min(max(int(self.document().size().height()), MIN_LINES), MAX_LINES)
+        lines = min(max(int(self.document().size().height()), self._min_lines), MAX_LINES)
         frame = self.contentsMargins()
         around = frame.top() + frame.bottom() + 2 * int(self.document().documentMargin()) + 8
         height = lines * self.fontMetrics().lineSpacing() + around

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QVBoxLayout, QWidget
-from superqt import QFlowLayout
+from PySide6.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
 
 from desktop_app.core.errors import RequestError
 from desktop_app.core.params import Params
 from desktop_app.studio.document import Document
+from desktop_app.studio.plan import RunPlan
 from desktop_app.ui.checkpoint_control import CheckpointControl
+from desktop_app.ui.chip import Chip
 from desktop_app.ui.field import Field, set_role
 from desktop_app.ui.prompt_edit import PromptEdit
 from desktop_app.ui.theme import GRID
 
-MAX_SUGGESTIONS = 3
+MAX_SUGGESTIONS = 2
 
 
 class PromptPanel(QWidget):
@@ -32,16 +33,16 @@ class PromptPanel(QWidget):
         self.recipe.setObjectName("recipeCombo")
         self.recipe.activated.connect(self._on_recipe_activated)
         self.prompt = self._prompt_edit("promptEdit", self.tr("What should the picture become?"))
-        self.negative = self._prompt_edit("negativePromptEdit", self.tr("What should it not show? (optional)"))
+        self.negative = self._prompt_edit("negativePromptEdit", self.tr("What should it not show? (optional)"), 1)
         self.prompt.edited.connect(self._on_prompt_edited)
         self.negative.edited.connect(self._on_negative_edited)
         self._counter = self._count_label("promptCounter")
         self._negative_counter = self._count_label("negativePromptCounter")
         self._suggestions = QWidget()
         self._suggestions.setObjectName("suggestions")
-        self._flow = QFlowLayout(self._suggestions)
-        self._flow.setContentsMargins(0, 0, 0, 0)
-        self._flow.setSpacing(4)
+        self._chips = QVBoxLayout(self._suggestions)
+        self._chips.setContentsMargins(0, 0, 0, 0)
+        self._chips.setSpacing(4)
         self.fields = {
             "recipe": Field("recipe", self.recipe),
             "checkpoint": Field("checkpoint", self.checkpoint, self.checkpoint.combo),
@@ -55,10 +56,15 @@ class PromptPanel(QWidget):
         self._on_params_changed(document.params)
         self._on_checkpoint_changed()
 
+    def refresh(self, plan: RunPlan) -> None:
+        """Show the prompt that ``plan`` found cannot be run. What is wrong with the checkpoint is known without it."""
+        for name in ("recipe", "prompt", "negative_prompt"):
+            self.fields[name].show_error(plan.error if plan.error and plan.error.param == name else None)
+
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(GRID + 4)
+        layout.setSpacing(GRID + 2)
         layout.addWidget(self.fields["recipe"])
         layout.addWidget(self.fields["checkpoint"])
         prompt = QVBoxLayout()
@@ -68,8 +74,8 @@ class PromptPanel(QWidget):
         layout.addLayout(prompt)
         layout.addWidget(self.fields["negative_prompt"])
 
-    def _prompt_edit(self, name: str, placeholder: str) -> PromptEdit:
-        edit = PromptEdit()
+    def _prompt_edit(self, name: str, placeholder: str, lines: int = 2) -> PromptEdit:
+        edit = PromptEdit(lines)
         edit.setObjectName(name)
         edit.setPlaceholderText(placeholder)
         return edit
@@ -122,26 +128,25 @@ class PromptPanel(QWidget):
         recipe = next((recipe for recipe in self._document.recipes if recipe.name == params.recipe), None)
         wanted = recipe.suggestions[:MAX_SUGGESTIONS] if recipe and not params.prompt else ()
         self._suggestions.setVisible(bool(wanted))
-        shown = [button.text() for button in self._suggestions.findChildren(QPushButton)]
+        shown = [chip.words for chip in self._suggestions.findChildren(Chip)]
         if not wanted or shown == list(wanted):
             return
-        while (item := self._flow.takeAt(0)) is not None:
-            item.widget().deleteLater()
+        for old in self._suggestions.findChildren(Chip):
+            self._chips.removeWidget(old)
+            old.deleteLater()
+        before: QWidget = self.prompt
         for text in wanted:
-            self._flow.addWidget(self._chip(text))
-
-    def _chip(self, text: str) -> QPushButton:
-        chip = QPushButton(text)
-        set_role(chip, "chip")
-        chip.setToolTip(self.tr("Take this as the prompt"))
-        chip.setCursor(Qt.CursorShape.PointingHandCursor)
-        chip.clicked.connect(self._on_chip_clicked)
-        return chip
+            chip = Chip(text)
+            chip.setToolTip(self.tr("Take this as the prompt"))
+            chip.clicked.connect(self._on_chip_clicked)
+            self._chips.addWidget(chip, 0, Qt.AlignmentFlag.AlignLeft)
+            self.setTabOrder(before, chip)
+            before = chip
 
     def _on_chip_clicked(self) -> None:
         chip = self.sender()
-        if isinstance(chip, QPushButton):
-            self._document.set_param("prompt", chip.text())
+        if isinstance(chip, Chip):
+            self._document.set_param("prompt", chip.words)
             self.prompt.setFocus()
 
     def _on_prompt_edited(self, text: str) -> None:

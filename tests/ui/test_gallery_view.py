@@ -71,7 +71,7 @@ def test_clearing_the_search_brings_all_back(qtbot, panel, filled):
 
 
 def test_an_empty_gallery_says_that_pictures_are_kept_by_themselves(panel):
-    assert "kept here by itself" in panel.empty.sentence
+    assert "is kept here" in panel.empty.sentence
 
 
 def test_a_search_without_find_says_for_which_word(qtbot, panel, filled):

@@ -147,6 +147,27 @@ def test_messages_wait_for_each_other(window):
     assert not window.banner.isVisible()
 
 
+def test_a_queue_that_is_stopped_and_shown_makes_the_window_no_wider(qtbot, window):
+    window.document.set_params("Long", steps=900)
+    for _ in range(3):
+        window.commands.generate()
+    window.job_bar.queue.click()
+    qtbot.waitUntil(lambda: window.jobs.current is not None and window.jobs.current.progress is not None)
+    window.actions_by_id["stop"].trigger()
+    qtbot.waitUntil(lambda: window.job_bar.resume.isVisible())
+    assert window.minimumSizeHint().width() <= 1024
+    assert window.width() == 1280
+
+
+def test_a_picture_that_takes_long_to_open_is_announced_on_the_canvas(qtbot, window):
+    busy = window.findChild(QLabel, "busyLabel")
+    window.document.opening_changed.emit(True)
+    assert not busy.isVisible()
+    qtbot.waitUntil(busy.isVisible)
+    window.document.opening_changed.emit(False)
+    assert not busy.isVisible()
+
+
 def test_panels_that_were_hidden_stay_hidden_after_a_restart(window, reopen):
     window.gallery_dock.hide()
     window.queue_dock.show()

@@ -48,8 +48,18 @@ def test_the_counter_follows_and_says_when_the_end_is_not_read(qtbot, window):
 def test_suggestions_are_offered_while_there_is_no_prompt(qtbot, window):
     suggestion = chips(window)[0]
     suggestion.click()
-    assert window.document.params.prompt == suggestion.text()
+    assert window.document.params.prompt == suggestion.words
     assert not chips(window)
+
+
+def test_suggestions_come_after_the_prompt_and_are_shortened_where_there_is_no_room(qtbot, window):
+    suggestion = chips(window)[0]
+    window.prompt_panel.prompt.setFocus()
+    qtbot.keyClick(window.prompt_panel.prompt, Qt.Key.Key_Tab)
+    assert suggestion.hasFocus()
+    suggestion.resize(90, suggestion.height())
+    assert suggestion.text().endswith("…")
+    assert suggestion.accessibleName() == suggestion.words
 
 
 def test_tab_leaves_the_prompt(qtbot, window):
@@ -65,3 +75,6 @@ def test_a_checkpoint_that_is_missing_is_told_beside_its_control(qtbot, window):
     qtbot.waitUntil(lambda: window.document.checkpoint_error is not None)
     assert "cannot be found" in window.prompt_panel.fields["checkpoint"].error_text
     assert window.prompt_panel.checkpoint.combo.currentText() == "/no/such/folder"
+    window.commands.generate()
+    assert window.prompt_panel.checkpoint.combo.hasFocus()
+    assert not window.banner.isVisible()
