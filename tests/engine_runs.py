@@ -5,12 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
 
 import numpy
 from PIL import Image
 
 from desktop_app.core.engine import Engine, Phase, Progress
+from desktop_app.core.errors import DeviceLost
 from desktop_app.core.request import Request
+from desktop_app.engine.messages import Failed, Run
 
 NEVER = threading.Event()
 """A cancel flag that nobody sets."""
@@ -48,3 +52,9 @@ def distance(first: Image.Image, second: Image.Image) -> float:
     """Mean squared difference of two pictures of one size, 0 to 1."""
     pair = [numpy.asarray(picture.convert("RGB"), dtype=numpy.float64) / 255 for picture in (first, second)]
     return float(((pair[0] - pair[1]) ** 2).mean())
+
+
+def lose_device(connection: Connection, data_dir: Path, threads: int | None) -> None:
+    """An engine's process whose device has failed for good."""
+    while isinstance(order := connection.recv(), Run):
+        connection.send(Failed(order.call, DeviceLost("The device has failed")))

@@ -6,6 +6,7 @@ StudioError              title, detail, hint
   CheckpointError        a checkpoint is missing, damaged, unsafe or of a family that is not supported
   DeviceError            the device cannot do it
     OutOfMemory          ... because its memory is full
+    DeviceLost           ... ever again in this process: it or its driver has failed
   EngineCrashed          the engine's process died under a job
   StoreError             a file or the database cannot be read or written
   InternalError          a bug; carries the traceback as detail
@@ -65,6 +66,10 @@ class OutOfMemory(DeviceError):
     """The device's memory is full."""
 
 
+class DeviceLost(DeviceError):
+    """The device or its driver has failed; only a new process can use it again."""
+
+
 class EngineCrashed(StudioError):
     """The engine's process died while a job was in it."""
 
@@ -83,7 +88,16 @@ class Cancelled(Exception):
 
 _KINDS: dict[str, type[StudioError]] = {
     kind.__name__: kind
-    for kind in (StudioError, ImageError, CheckpointError, DeviceError, OutOfMemory, EngineCrashed, StoreError)
+    for kind in (
+        StudioError,
+        ImageError,
+        CheckpointError,
+        DeviceError,
+        OutOfMemory,
+        DeviceLost,
+        EngineCrashed,
+        StoreError,
+    )
 }
 
 

@@ -13,6 +13,7 @@ import threading
 import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TextIO
 
 from desktop_app.core.engine import Engine, Progress
 from desktop_app.core.errors import Cancelled, InternalError, StudioError
@@ -58,11 +59,17 @@ def _set_up_log(data_dir: Path) -> None:
         handler = logging.handlers.RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=2, encoding="utf-8")
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         root.addHandler(handler)
-        faulthandler.enable((folder / "engine-crash.log").open("w"))
+        faulthandler.enable(_open_crash_log(folder / "engine-crash.log"))
     except OSError:
         root.addHandler(logging.NullHandler())  # a full disk is no reason not to paint
     if sys.stderr is None or not sys.stderr.isatty():
         sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+
+def _open_crash_log(path: Path) -> TextIO:
+    """What is in it stays until it is long: the process that comes after a crash must not wipe what tells of it."""
+    is_long = path.exists() and path.stat().st_size > LOG_BYTES
+    return path.open("w" if is_long else "a", encoding="utf-8")
 
 
 class _Server:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from desktop_app.core.errors import Cancelled, CheckpointError, DeviceError, OutOfMemory, StudioError
+from desktop_app.core.errors import Cancelled, CheckpointError, DeviceLost, OutOfMemory, StudioError
+
+log = logging.getLogger(__name__)
 
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "std::bad_alloc")
 _SMALLER = "Choose a smaller size, or close other programs that use this device."
@@ -23,16 +26,19 @@ def is_out_of_memory(e: BaseException) -> bool:
 
 @contextlib.contextmanager
 def loading(folder: Path) -> Iterator[None]:
-    """What goes wrong inside is told as `CheckpointError`, or as `OutOfMemory`."""
-    from safetensors import SafetensorError
+    """What goes wrong inside is told as `CheckpointError`, or as `OutOfMemory`.
 
+    Every kind of exception: damaged files make the libraries raise whatever their code happens to meet, and the
+    tokenizers a bare ``Exception``.
+    """
     try:
         yield
-    except (StudioError, Cancelled):
+    except (StudioError, Cancelled, ImportError):
         raise
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, MemoryError, SafetensorError) as e:
+    except Exception as e:
         if is_out_of_memory(e):
             raise _no_memory("The checkpoint does not fit into memory", e) from e
+        log.info("%s cannot be loaded", folder, exc_info=e)
         detail = f"{folder.name}: {_first_line(e)}"
         raise CheckpointError("The checkpoint cannot be loaded", detail, "Fetch it again, or choose another.") from e
 
@@ -50,7 +56,7 @@ def running() -> Iterator[None]:
         if is_out_of_memory(e):
             raise _no_memory("The memory is full", e) from e
         if isinstance(e, torch.AcceleratorError):
-            raise DeviceError("The device has failed", _first_line(e), "Try again; the engine starts anew.") from e
+            raise DeviceLost("The device has failed", _first_line(e), "Try again; the engine starts anew.") from e
         raise
 
 

@@ -68,13 +68,35 @@ def load_pipelines(folder: Path, dtype: Any, device: str) -> dict[StageKind, Any
     left_out: dict[str, Any] = {part: None for part in NOT_LOADED if part in index}
     if "safety_checker" in left_out:
         left_out["requires_safety_checker"] = False
+    options = {"dtype": dtype, "local_files_only": True, "use_safetensors": True}
+    text_encoder = _load_text_encoder(folder / "text_encoder", options)
     first = diffusers.AutoPipelineForImage2Image.from_pretrained(
-        str(folder), dtype=dtype, local_files_only=True, use_safetensors=True, **left_out
-    ).to(device)
+        str(folder), text_encoder=text_encoder, **options, **left_out
+    )
+    _check_whole(first)
+    first.to(device)
     pipelines = {kind: getattr(diffusers, name).from_pipe(first) for kind, name in AUTO_CLASSES.items()}
     for pipeline in pipelines.values():
         pipeline.set_progress_bar_config(disable=True)
     return pipelines
+
+
+def _load_text_encoder(folder: Path, options: dict[str, Any]) -> Any:
+    """By itself, since transformers fills weights that are not in the file with random ones and only logs that."""
+    from transformers import CLIPTextModel
+
+    model, info = CLIPTextModel.from_pretrained(str(folder), output_loading_info=True, **options)
+    if info["missing_keys"]:
+        raise ValueError(f"text_encoder lacks {min(info['missing_keys'])}")
+    return model
+
+
+def _check_whole(pipeline: Any) -> None:
+    """Raise ValueError where a part lacks weights; diffusers leaves those without content."""
+    for name in ("unet", "vae"):
+        lacking = [key for key, weight in getattr(pipeline, name).named_parameters() if weight.is_meta]
+        if lacking:
+            raise ValueError(f"{name} lacks {min(lacking)}")
 
 
 def arguments(request: Request, stage: Stage, image: Image.Image | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from desktop_app.core.engine import CancelFlag, EngineStatus, ReportProgress, Result
-from desktop_app.core.errors import Cancelled, EngineCrashed, StudioError
+from desktop_app.core.errors import Cancelled, DeviceLost, EngineCrashed, StudioError
 from desktop_app.core.request import Request
 from desktop_app.engine.child import main
 from desktop_app.engine.messages import Answer, AskStatus, Cancel, Close, Done, Failed, Reported, Run, WarmUp
@@ -97,6 +97,13 @@ class EngineProcess:
         if self._connection and self._process and self._process.is_alive():
             return self._connection
         self._end()
+        try:
+            self._process, self._connection = self._spawn()
+        except OSError as e:
+            raise EngineCrashed("The engine cannot be started", str(e), "Close other programs, then try again.") from e
+        return self._connection
+
+    def _spawn(self) -> tuple[SpawnProcess, Connection]:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(
@@ -104,13 +111,12 @@ class EngineProcess:
         )
         try:
             process.start()
-        except OSError as e:
+        except OSError:
             ours.close()
-            raise EngineCrashed("The engine cannot be started", str(e), "Close other programs, then try again.") from e
+            raise
         finally:
             theirs.close()  # ours alone is left, so that the child's end is seen as the end of the pipe
-        self._process, self._connection = process, ours
-        return ours
+        return process, ours
 
     def _end(self) -> None:
         """Make sure that there is no child."""
@@ -128,7 +134,10 @@ class EngineProcess:
             self._start().send(order)
         except OSError:
             self._end()
-            self._start().send(order)  # it died since the last call: that call's job was told, this one may run
+            try:
+                self._start().send(order)  # it died since the last call: that call's job was told, this one may run
+            except OSError as e:
+                raise self._tell_crash() from e
 
     def _await(self, report: ReportProgress | None = None, cancel: CancelFlag | None = None) -> Done:
         """The answer to the current call. Raises what the child raised, `Cancelled` or `EngineCrashed`."""
@@ -146,6 +155,8 @@ class EngineProcess:
                 if report is not None and asked_at is None:
                     report(answer.progress)
             elif isinstance(answer, Failed):
+                if isinstance(answer.error, DeviceLost):
+                    self._end()
                 raise answer.error or Cancelled()
             elif asked_at is not None:
                 raise Cancelled

@@ -84,6 +84,8 @@ class Worker(QObject):
         reporter = _Reporter(self, order.job_id)
         try:
             result = self._engine.run(order.request, reporter, order.cancel)
+            if order.cancel.is_set():
+                raise Cancelled  # the wish to stop came after the engine's last look
             reporter(Progress(Phase.SAVING, len(order.request.stages) - 1, len(order.request.stages)))
             self._save(SaveOrder(order.job_id, order.request, result))
         except Cancelled:

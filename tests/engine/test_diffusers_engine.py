@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -149,6 +150,44 @@ def test_a_checkpoint_whose_parts_do_not_fit_is_told(tiny_checkpoint, tmp_path):
     engine = DiffusersEngine(lambda ref: folder, threads=1)
     with pytest.raises(CheckpointError, match="cannot be loaded"):
         paint(engine, make_request())
+
+
+@pytest.mark.parametrize(
+    ("part", "logged"),
+    [("unet", "were not initialized"), ("vae", "were not initialized"), ("text_encoder", "LOAD REPORT")],
+)
+def test_weights_that_are_not_in_the_file_are_missed(tiny_checkpoint, tmp_path, expect_log, part, logged):
+    from safetensors.torch import load_file, save_file
+
+    expect_log(logged)
+    folder = tmp_path / "lacking"
+    shutil.copytree(tiny_checkpoint, folder)
+    [file] = (folder / part).glob("*.safetensors")
+    weights = load_file(file)
+    lost = sorted(weights)[len(weights) // 2]
+    del weights[lost]
+    save_file(weights, file)
+    with pytest.raises(CheckpointError, match=f"{part} lacks"):
+        paint(DiffusersEngine(lambda ref: folder, threads=1), make_request())
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("tokenizer/tokenizer.json", {"model": {}}),
+        ("tokenizer/tokenizer.json", {"normalizer": {"type": "None such"}}),
+        ("unet/config.json", {"norm_num_groups": 0}),
+        ("text_encoder/config.json", {"num_hidden_layers": "many"}),
+        ("scheduler/scheduler_config.json", {"num_train_timesteps": 0}),
+    ],
+)
+def test_whatever_a_library_makes_of_a_damaged_file_is_told_as_the_checkpoints_fault(tmp_path, file, change):
+    folder = tmp_path / "damaged"
+    shutil.copytree(STARTER, folder)
+    data = json.loads((folder / file).read_text())
+    (folder / file).write_text(json.dumps({**data, **change}))
+    with pytest.raises(CheckpointError, match="cannot be loaded"):
+        paint(DiffusersEngine(lambda ref: folder, threads=1), make_request())
 
 
 def test_switching_checkpoints_does_not_gather_them_in_memory(tiny_checkpoint, tmp_path):

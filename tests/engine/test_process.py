@@ -11,10 +11,10 @@ from contextlib import closing
 
 import psutil
 import pytest
-from engine_runs import NEVER, Recorder, paint
+from engine_runs import NEVER, Recorder, lose_device, paint
 from support import PROJECT, make_request
 
-from desktop_app.core.errors import Cancelled, EngineCrashed
+from desktop_app.core.errors import Cancelled, DeviceLost, EngineCrashed
 from desktop_app.core.request import hash_pixels
 from desktop_app.engine.process import EngineProcess
 
@@ -68,6 +68,29 @@ def test_a_child_that_does_not_stop_is_ended(engine_data_dir):
         with pytest.raises(Cancelled):
             engine.run(make_request(steps=500), Recorder(at_step=freeze), cancel)
         assert engine.pid is None
+
+
+def test_a_child_whose_device_is_lost_is_ended(engine_data_dir, monkeypatch):
+    monkeypatch.setattr("desktop_app.engine.process.main", lose_device)
+    with closing(EngineProcess(engine_data_dir)) as engine:
+        with pytest.raises(DeviceLost):
+            paint(engine, make_request())
+        assert engine.pid is None
+
+
+def test_a_child_that_cannot_be_started_is_told(engine_data_dir, monkeypatch):
+    refuse = OSError(24, "Too many open files")
+    monkeypatch.setattr("multiprocessing.connection.Pipe", lambda *_, **__: (_ for _ in ()).throw(refuse))
+    with pytest.raises(EngineCrashed, match="cannot be started"):
+        paint(EngineProcess(engine_data_dir), make_request())
+
+
+def test_what_a_crash_has_left_in_the_log_stays_there(engine_data_dir):
+    log = engine_data_dir / "logs" / "engine-crash.log"
+    log.write_text("Fatal Python error: Segmentation fault\n")
+    with closing(EngineProcess(engine_data_dir, threads=1)) as engine:
+        engine.warm_up()
+    assert log.read_text() == "Fatal Python error: Segmentation fault\n"
 
 
 def test_another_thread_can_end_the_child_at_once(engine_process):
