@@ -10,11 +10,14 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolBut
 
 from desktop_app.core.errors import StudioError
 from desktop_app.ui.field import set_role
-from desktop_app.ui.icons import Icons
+from desktop_app.ui.icons import IconLabel, Icons
 from desktop_app.ui.theme import GRID
 
 MAX_WAITING = 50
 """Older messages are dropped beyond this many; each job keeps its own error anyway."""
+
+SIGN = 20
+"""Side of the warning sign."""
 
 SHORT_DETAIL = 160
 """A detail longer than this, or of several lines, waits behind the Details button."""
@@ -75,8 +78,7 @@ class MessageBanner(QFrame):
         self._show_first()
 
     def _lay_out(self, icons: Icons, close: QWidget) -> None:
-        sign = QLabel()
-        sign.setPixmap(icons.get("warning", QPalette.ColorRole.BrightText).pixmap(20, 20))
+        sign = IconLabel(icons.get("warning", QPalette.ColorRole.BrightText), SIGN)
         words = QVBoxLayout()
         words.setSpacing(2)
         words.addWidget(self._title)

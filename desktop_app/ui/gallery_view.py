@@ -43,15 +43,14 @@ class GalleryList(QListView):
         self.setDragDropMode(QListView.DragDropMode.DragOnly)
         self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.setMouseTracking(True)
         self.thumbnails = ThumbnailDelegate(_facts, CELL, self)
         self.setItemDelegate(self.thumbnails)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Other width, other columns."""
-        width = self.viewport().width() - 1
+        """Other width, other columns; there is always room for a scroll bar, so that one that comes moves nothing."""
+        width = self.width() - 2 * self.frameWidth() - self.verticalScrollBar().sizeHint().width() - 1
         side = width // max(width // CELL, 1)
         if side != self.thumbnails.side:
             self.thumbnails.side = side

@@ -6,8 +6,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QGuiApplication, QIcon, QIconEngine, QPainter, QPalette, QPixmap
+from PySide6.QtGui import QColor, QGuiApplication, QIcon, QIconEngine, QPainter, QPaintEvent, QPalette, QPixmap
 from PySide6.QtSvg import QSvgRenderer
+from PySide6.QtWidgets import QWidget
 
 DISABLED_OPACITY = 0.4
 
@@ -40,8 +41,8 @@ class LineIconEngine(QIconEngine):
         return self._pixmap(size, mode, state)
 
     def scaledPixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State, scale: float) -> QPixmap:
-        """The icon for a screen of pixel ratio ``scale``; ``size`` is in device pixels already."""
-        return self._pixmap(size, mode, state)
+        """The icon for a screen of pixel ratio ``scale``; ``size`` does not know of it (Qt 6.8 and later)."""
+        return self._pixmap(size * scale, mode, state)
 
     def _pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
         pixmap = QPixmap(size)
@@ -58,6 +59,19 @@ class LineIconEngine(QIconEngine):
     def key(self) -> str:
         """Name of this engine."""
         return "underpaint-line"
+
+
+class IconLabel(QWidget):
+    """Shows an icon, in the colours and for the screen of the moment."""
+
+    def __init__(self, icon: QIcon, side: int, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._icon = icon
+        self.setFixedSize(side, side)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """The icon, as large as the label."""
+        self._icon.paint(QPainter(self), self.rect())
 
 
 class Icons:
