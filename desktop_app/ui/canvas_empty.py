@@ -174,7 +174,9 @@ class EmptyCanvas(QWidget):
     def _arrange(self) -> None:
         self._glyph.setVisible(self.height() >= TALL)
         side = next(side for height, side in SAMPLE_SIDES if self.height() >= height)
-        columns = max(1, (self.width() - 8 * GRID) // (side + GRID))
+        most = max(1, (self.width() - 8 * GRID) // (side + GRID))
+        rows = -(-len(self.samples) // most)
+        columns = -(-len(self.samples) // max(rows, 1))  # so that rows are as long as each other
         for number, button in enumerate(self.samples):
             button.set_side(side)
             self._grid.addWidget(button, number // columns, number % columns)
