@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,13 +13,16 @@ from pathlib import Path
 import numpy
 import pytest
 from PIL import Image
-from support import PROJECT, make_picture
+from support import PROJECT, STARTER, make_picture
 
 from desktop_app import __version__
 from desktop_app.__main__ import check_screen, main
-from desktop_app.core.errors import StudioError
+from desktop_app.cli import generate as generate_module
+from desktop_app.core.errors import StoreError, StudioError
 from desktop_app.core.image import load_image, read_texts
+from desktop_app.core.params import Params
 from desktop_app.core.request import hash_pixels
+from desktop_app.engine.fake import FakeEngine
 
 SAMPLE = PROJECT / "resources" / "samples" / "drawing.png"
 PROMPT = "lemon, glossy icon, purple background"
@@ -106,6 +110,9 @@ def test_several_pictures_get_numbers_and_never_replace_unasked(tmp_path):
         (["{image}", "--prompt", "x", "--strength", "0.01"], "No step would run"),
         (["{image}", "--prompt", "x", "--strength", "1.5"], "out of range"),
         (["{image}", "--prompt", "x", "--seed", "-1"], "out of range"),
+        (["{image}", "--prompt", "x", "--seed", str(2**63)], "Seed is out of range"),
+        (["{image}", "--prompt", "x", "--seed", str(2**63 - 1), "--count", "2"], "seeds run out of range"),
+        (["{image}", "--prompt", "x", "--count", "0"], "out of range"),
         (["{image}", "--prompt", "x", "--size", "60x64"], "multiple"),
         (["{image}", "--prompt", "x", "--size", "9000x64"], "out of range"),
         (["{image}", "--prompt", "x", "--checkpoint", "no/such"], "hub"),
@@ -143,6 +150,120 @@ def test_a_folder_that_is_not_there_is_told_before_anything_runs(tmp_path, capsy
     assert "does not exist" in capsys.readouterr().err
 
 
+@pytest.fixture
+def quick(monkeypatch, tmp_path):
+    """Runs ``generate`` in this process on an engine without torch; ``tmp_path / "init.png"`` is a picture."""
+    monkeypatch.setattr("desktop_app.cli.generate._make_engine", lambda _: FakeEngine())
+    make_picture((48, 48)).save(tmp_path / "init.png")
+
+    def run(*arguments: object) -> int:
+        return main(["--data-dir", str(tmp_path / "data"), "generate", *map(str, arguments)])
+
+    return run
+
+
+def test_a_place_that_cannot_take_the_picture_is_told_before_anything_runs(quick, tmp_path, monkeypatch, capsys):
+    (tmp_path / "folder.png").mkdir()
+    assert quick("--prompt", "x", "-o", tmp_path / "folder.png") == 1
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert quick("--prompt", "x", "-o", tmp_path / "out.png") == 1
+    errors = capsys.readouterr().err
+    assert "This is a folder" in errors
+    assert "cannot be written" in errors
+
+
+def test_a_result_never_takes_the_place_of_its_init_image_unasked(quick, tmp_path, capsys):
+    init = tmp_path / "init.png"
+    before = init.read_bytes()
+    assert quick(init, "--prompt", "x", "-o", init) == 1
+    assert "take the place" in capsys.readouterr().err
+    assert init.read_bytes() == before
+    assert quick(init, "--prompt", "x", "-o", init, "--overwrite") == 0
+    assert quick("--from", init, tmp_path / "init.png", "-o", init) == 1
+
+
+def test_a_picture_that_its_place_refuses_is_kept_elsewhere(quick, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    refuse = StoreError("The disk is full", "", "Free some space.")
+    write = generate_module.write_atomic
+
+    def write_only_elsewhere(path, content, **options):
+        if path.parent == tmp_path / "full":
+            raise refuse
+        write(path, content, **options)
+
+    monkeypatch.setattr(generate_module, "write_atomic", write_only_elsewhere)
+    (tmp_path / "full").mkdir()
+    assert quick("--prompt", "x", "-o", tmp_path / "full" / "out.png") == 1
+    [kept] = tmp_path.glob("underpaint-kept-*/out.png")
+    assert str(kept) in capsys.readouterr().err
+    assert load_image(kept).size == (64, 64)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such rights there")
+def test_a_result_can_be_read_by_whom_the_user_lets_read_new_files(quick, tmp_path):
+    before = os.umask(0o027)
+    try:
+        assert quick("--prompt", "x", "-o", tmp_path / "out.png") == 0
+    finally:
+        os.umask(before)
+    assert (tmp_path / "out.png").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode there")
+def test_a_file_name_that_is_not_unicode_is_taken_and_told(quick, tmp_path):
+    name = os.fsdecode(b"caf\xe9.png")
+    (tmp_path / "init.png").rename(tmp_path / name)
+    assert quick(tmp_path / name, "--prompt", "x", "-o", tmp_path / f"out-{name}") == 0
+    found = json.loads(read_texts(tmp_path / f"out-{name}")["underpaint"])
+    assert found["init_image"]["name"] == name
+
+
+def test_a_terminal_that_lacks_letters_loses_no_picture(tmp_path):
+    make_picture((48, 48)).save(tmp_path / "init.png")
+    variables = {"PYTHONIOENCODING": "ascii"}
+    out = tmp_path / "out.png"
+    done = run(
+        "generate", tmp_path / "init.png", "--prompt", "قطة", "--steps", 2, "--json", "-o", out, variables=variables
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["request"]["stages"][0]["prompt"] == "قطة"
+
+
+def test_a_reader_that_has_had_enough_is_no_error():
+    command = [sys.executable, "-m", "desktop_app", "doctor"]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_from_with_its_own_init_image_keeps_the_size(quick, tmp_path, capsys):
+    init, first = tmp_path / "init.png", tmp_path / "first.png"
+    assert quick(init, "--prompt", "x", "--size", "64x96", "--no-own-size", "-o", first) == 0
+    assert quick(init, "--from", first, "-o", tmp_path / "second.png") == 0
+    assert load_image(tmp_path / "second.png").size == (64, 96)
+
+
+def test_from_a_picture_without_init_image_leaves_the_given_one_visible(quick, tmp_path, capsys):
+    assert quick("--prompt", "x", "-o", tmp_path / "first.png") == 0
+    assert quick(tmp_path / "init.png", "--from", tmp_path / "first.png", "--json", "-o", tmp_path / "o.png") == 0
+    facts = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert facts["request"]["stages"][0]["strength"] == Params().strength
+
+
+def test_libraries_say_nothing_on_the_command_line(tmp_path):
+    folder = tmp_path / "lacking"
+    shutil.copytree(STARTER, folder)
+    path = folder / "scheduler" / "scheduler_config.json"
+    path.write_text(json.dumps({"_class_name": "DDIMScheduler"}))  # for which diffusers has a long warning
+    arguments = ("--prompt", "x", "--steps", 1, "--checkpoint", folder, "-o", tmp_path / "o.png")
+    done = run("generate", *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_damaged_checkpoint_is_told(tmp_path, capsys):
     folder = tmp_path / "mine"
     folder.mkdir()
@@ -176,10 +297,12 @@ sys.exit(main(["generate", "--prompt", "lemon", "--steps", "1000", "-o", sys.arg
 """
 
 
-def test_doctor_tells_versions_devices_and_folders(data_dir):
+def test_doctor_tells_versions_devices_folders_and_checkpoints(data_dir):
+    (data_dir / "checkpoints" / "broken").mkdir(parents=True)
+    (data_dir / "checkpoints" / "broken" / "model_index.json").write_text("{")
     done = run("--data-dir", data_dir, "doctor")
     assert done.returncode == 0
-    for words in (__version__, "torch", "engine runs on", "cpu", str(data_dir), "Starter", "ready"):
+    for words in (__version__, "torch", "engine runs on", "cpu", str(data_dir), "Starter", "ready", "WILL NOT RUN"):
         assert words in done.stdout
 
 

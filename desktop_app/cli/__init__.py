@@ -10,7 +10,7 @@ from pathlib import Path
 
 from desktop_app import __version__
 from desktop_app.cli.arguments import add_generate_arguments
-from desktop_app.cli.console import print_error
+from desktop_app.cli.console import keep_libraries_silent, print_error, print_whatever, stop_printing
 from desktop_app.core.errors import Cancelled, StudioError
 
 COMMANDS = {
@@ -57,6 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     for name, text in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         _add_common(command, default=argparse.SUPPRESS)
+        command.set_defaults(parser=command)
         if name == "generate":
             add_generate_arguments(command)
     return parser
@@ -75,22 +76,26 @@ def _add_common(parser: argparse.ArgumentParser, default: str | None = None) -> 
 
 def main(arguments: list[str]) -> int:
     """Run one command; returns the exit status. Wrong usage ends the process with status 2."""
-    parser = build_parser()
-    options = parser.parse_args(arguments)
+    options = build_parser().parse_args(arguments)
+    print_whatever()
     try:
-        return _run(options, parser)
+        with keep_libraries_silent():
+            return _run(options)
     except StudioError as e:
         print_error(e)
         return 1
     except (Cancelled, KeyboardInterrupt):
         return INTERRUPTED
+    except BrokenPipeError:
+        stop_printing()
+        return 1
 
 
-def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+def _run(options: argparse.Namespace) -> int:
     if options.command == "generate":
         from desktop_app.cli.generate import generate
 
-        return generate(options, parser)
+        return generate(options)
     if options.command == "doctor":
         from desktop_app.cli.doctor import doctor
 

@@ -35,7 +35,11 @@ def add_generate_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PICTURE",
         help="repeat the request that a picture holds; other flags change it",
     )
-    parser.add_argument("--overwrite", action="store_true", help="with --count, replace files that exist")
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace numbered files that exist, and the pictures that the result is made from",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object a result on stdout")
 
 

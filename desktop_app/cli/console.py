@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import logging
+import os
 import sys
+import warnings
+from collections.abc import Iterator
 from typing import TextIO
 
 from desktop_app.core.engine import Phase, Progress
@@ -31,6 +37,32 @@ def print_error(error: StudioError, stream: TextIO | None = None) -> None:
     print(f"underpaint: {' '.join(title.split())}", file=out)
     if error.hint:
         print(error.hint, file=out)
+
+
+def print_whatever() -> None:
+    """Let stdout and stderr escape what their encoding lacks; a picture is not lost over a letter of its name."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def stop_printing() -> None:
+    """Nobody reads stdout any more: let what is still to be written go nowhere, without a word about it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextlib.contextmanager
+def keep_libraries_silent() -> Iterator[None]:
+    """Log lines and warnings of libraries say nothing to the user of a command; our errors do."""
+    silent = logging.NullHandler()
+    logging.getLogger().addHandler(silent)
+    try:
+        with warnings.catch_warnings():
+            if not sys.warnoptions:
+                warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.getLogger().removeHandler(silent)
 
 
 class ProgressBar:

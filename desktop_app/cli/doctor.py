@@ -94,7 +94,7 @@ def _tell_folders(paths: Paths) -> Lines:
 
 
 def _describe_folder(folder: Path) -> str:
-    there = next(path for path in (folder, *folder.parents) if path.exists())
+    there = next(path for path in (folder, *folder.parents) if os.path.exists(path))
     free = _gigabytes(shutil.disk_usage(there).free)
     if not os.access(there, os.W_OK):
         return f"not writable, {free} free"
@@ -103,8 +103,8 @@ def _describe_folder(folder: Path) -> str:
 
 def _tell_checkpoints(paths: Paths) -> Lines:
     store = CheckpointStore(paths)
-    for info in store.list():
-        yield info.ref, _judge(store, info)
+    for ref, found in store.survey().items():
+        yield ref, _judge(store, found) if isinstance(found, CheckpointInfo) else f"WILL NOT RUN: {found}"
 
 
 def _judge(store: CheckpointStore, info: CheckpointInfo) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import tempfile
 import threading
@@ -38,25 +39,41 @@ class Start:
     init_image: ImageRef | None
 
 
-def generate(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+def generate(options: argparse.Namespace) -> int:
     """Make the pictures that ``options`` ask for. Raises `StudioError` and `Cancelled`."""
-    _check_usage(options, parser)
+    _check_usage(options)
     paths = user_paths(options.data_dir)
     checkpoints = CheckpointStore(paths)
-    with tempfile.TemporaryDirectory(prefix="underpaint-") as scratch:
-        start = _choose_start(options, paths, Path(scratch))
+    with _make_scratch() as scratch:
+        start = _choose_start(options, paths, scratch)
         params = replace(start.params, **given_params(options))
         requests = build_requests(params, start.init_image, checkpoints.describe(params.checkpoint))
         outs = _name_outs(options.out, params.count, overwrite=options.overwrite)
+        if not options.overwrite:
+            _spare_sources(outs, start.init_image, options.source)
         _run_all(_make_engine(checkpoints), requests, outs, as_json=options.json)
     return 0
 
 
-def _check_usage(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+def _check_usage(options: argparse.Namespace) -> None:
     if options.prompt is None and options.source is None:
-        parser.error("generate needs --prompt, or --from with a picture that holds a request")
+        options.parser.error("give --prompt, or --from with a picture that holds a request")
     if options.out.suffix.lower() != ".png":
-        parser.error(f"{options.out} does not end in .png, the one format that keeps the request with the picture")
+        options.parser.error(
+            f"{options.out} does not end in .png, the one format that keeps the request with the picture"
+        )
+
+
+@contextmanager
+def _make_scratch() -> Iterator[Path]:
+    """A folder for what comes from the web."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="underpaint-", ignore_cleanup_errors=True)
+    except OSError as e:
+        hint = "Free some space there, or set TMPDIR to another folder."
+        raise StoreError("There is no place for temporary files", str(e), hint) from e
+    with folder as name:
+        yield Path(name)
 
 
 # Where the values come from ----------------------------------------------------------------------
@@ -99,9 +116,12 @@ def _start_from_picture(source: Path, own_image: ImageRef | None, paths: Paths) 
     if len(request.stages) > 1:
         raise RequestError("The request has several stages", str(source), "This version repeats requests of one stage.")
     params = request.to_params()
+    if own_image and own_image != request.init_image:
+        # The size belonged to the other init image, --size gives another; without one there was no strength to keep.
+        strength = params.strength if request.init_image else Params().strength
+        return Start(replace(params, width=None, height=None, strength=strength), own_image)
     if own_image:
-        # The size belonged to the other init image; --size gives another.
-        return Start(replace(params, width=None, height=None), own_image)
+        return Start(params, own_image)
     if request.init_image and not request.init_image.path.is_file():
         raise ImageError(
             "The init image of the request is not here",
@@ -118,33 +138,71 @@ def _find_image(sha256: str, folders: tuple[Path, ...]) -> Path | None:
 
 def _open_init_image(given: str, scratch: Path) -> ImageRef:
     path, name = Path(given).expanduser(), Path(given).name
-    if "://" in given:
+    if given[:5].lower() == "data:" or "://" in given:
         content, name = fetch_image(given)
         path = scratch / "init image"
-        path.write_bytes(content)
+        write_atomic(path, content)
     image = load_image(path, name)
     return ImageRef(hash_pixels(image), image.size, path.absolute(), name)
+
+
+# Where the pictures go --------------------------------------------------------------------------
+
+
+def _name_outs(out: Path, count: int, *, overwrite: bool) -> list[Path]:
+    """OUT.png, or OUT-1.png, OUT-2.png ... The one file that ``-o`` names is replaced; numbered ones never unasked.
+
+    Raises `StoreError` when they cannot be written there: a picture that was long in the making has its place.
+    """
+    folder = out.absolute().parent
+    if not folder.is_dir():
+        raise StoreError("The folder to write to does not exist", str(out.parent), "Make it first, or choose another.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        hint = "Make it writable for you, or choose another with -o."
+        raise StoreError("The folder to write to cannot be written", str(folder), hint)
+    outs = [out] if count == 1 else [out.with_name(f"{out.stem}-{n}{out.suffix}") for n in range(1, count + 1)]
+    for path in outs:
+        if path.is_dir():
+            raise StoreError("This is a folder", str(path), "Choose another name with -o.")
+        if count > 1 and path.exists() and not overwrite:
+            raise StoreError("The file exists", str(path), "Choose another name with -o, or add --overwrite.")
+    return outs
+
+
+def _spare_sources(outs: list[Path], init_image: ImageRef | None, source: Path | None) -> None:
+    """Raise `StoreError` when a result would take the place of what it is made from."""
+    sources = [path for path in (init_image and init_image.path, source) if path and path.exists()]
+    for out in outs:
+        if out.exists() and any(out.samefile(path) for path in sources):
+            hint = "Choose another name with -o, or add --overwrite."
+            raise StoreError("The result would take the place of the picture it is made from", str(out), hint)
+
+
+def _write(out: Path, content: bytes) -> None:
+    try:
+        write_atomic(out, content, is_private=False)
+    except StoreError as e:
+        raise _keep_elsewhere(out.name, content, e) from e
+
+
+def _keep_elsewhere(name: str, content: bytes, error: StoreError) -> StoreError:
+    """``error``, with where the picture is now; without, when no other folder takes it either."""
+    try:
+        path = Path(tempfile.mkdtemp(prefix="underpaint-kept-")) / name
+        write_atomic(path, content)
+    except (OSError, StoreError):
+        return error
+    return StoreError(error.title, error.detail, f"The picture is kept as {path}. {error.hint}")
 
 
 # Running -----------------------------------------------------------------------------------------
 
 
-def _name_outs(out: Path, count: int, *, overwrite: bool) -> list[Path]:
-    """OUT.png, or OUT-1.png, OUT-2.png ... The one file that ``-o`` names is replaced; numbered ones never unasked."""
-    if not out.absolute().parent.is_dir():
-        raise StoreError("The folder to write to does not exist", str(out.parent), "Make it first, or choose another.")
-    if count == 1:
-        return [out]
-    outs = [out.with_name(f"{out.stem}-{number}{out.suffix}") for number in range(1, count + 1)]
-    existing = [str(path) for path in outs if path.exists()]
-    if existing and not overwrite:
-        raise StoreError("The file exists", existing[0], "Choose another name with -o, or add --overwrite.")
-    return outs
-
-
 def _make_engine(checkpoints: CheckpointStore) -> Engine:
     from desktop_app.engine.diffusers_engine import DiffusersEngine
+    from desktop_app.engine.environment import prepare_environment
 
+    prepare_environment()
     return DiffusersEngine(checkpoints.resolve, preview=False)
 
 
@@ -155,7 +213,7 @@ def _run_all(engine: Engine, requests: list[Request], outs: list[Path], *, as_js
             for number, (request, out) in enumerate(zip(requests, outs, strict=True), start=1):
                 bar.title = f"{number} of {len(requests)}: " if len(requests) > 1 else ""
                 result = engine.run(request, bar, cancel)
-                write_atomic(out, encode_png(result.image, write_texts(request, result)))
+                _write(out, encode_png(result.image, write_texts(request, result)))
                 bar.clear()
                 print(_tell_json(request, result, out) if as_json else _tell(request, result, out), flush=True)
         finally:

@@ -78,7 +78,11 @@ def build_request(params: Params, init_image: ImageRef | None, info: CheckpointI
 def build_requests(
     params: Params, init_image: ImageRef | None, info: CheckpointInfo, draw: Callable[[], int] = draw_seed
 ) -> list[Request]:
-    """``params.count`` requests: seeds count up from a fixed seed, and are drawn one by one from a random one."""
+    """``params.count`` requests: seeds count up from a fixed seed, and are drawn one by one from a random one.
+
+    Raises `RequestError`.
+    """
+    validate(params, has_init_image=init_image is not None)
     if params.seed is not None and params.seed + params.count - 1 > MAX_SEED:
         raise RequestError(
             "The seeds run out of range",

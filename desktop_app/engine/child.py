@@ -18,20 +18,10 @@ from typing import TextIO
 from desktop_app.core.engine import Engine, Progress
 from desktop_app.core.errors import Cancelled, InternalError, StudioError
 from desktop_app.engine.diffusers_engine import DiffusersEngine
+from desktop_app.engine.environment import prepare_environment
 from desktop_app.engine.messages import Answer, AskStatus, Cancel, Close, Done, Failed, Order, Reported, Run, WarmUp
 from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.paths import user_paths
-
-ENVIRONMENT = {
-    "HF_HUB_OFFLINE": "1",
-    "TRANSFORMERS_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "DIFFUSERS_DISABLE_REMOTE_CODE": "1",
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "TOKENIZERS_PARALLELISM": "false",
-}
-"""Set before torch and diffusers are imported: nothing is fetched, no code of a checkpoint runs, and threads that have
-nothing to do sleep instead of taking the window's processor time."""
 
 LOG_BYTES = 1_000_000
 OWNER_IS_GONE = 3
@@ -43,7 +33,7 @@ log = logging.getLogger("desktop_app.engine")
 def main(connection: Connection, data_dir: Path, threads: int | None) -> None:
     """Serve until told to close. Runs in the child's main thread."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the owner's to act on
-    os.environ.update(ENVIRONMENT)
+    prepare_environment()
     _set_up_log(data_dir)
     _Server(connection, data_dir, threads).serve()
 

@@ -6,6 +6,7 @@ checkpoint is ever run.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator
@@ -42,6 +43,9 @@ COMPONENTS: dict[str, set[str]] = {
 WEIGHTED = ("unet", "vae", "text_encoder")
 """Parts that must be there, with weights. A safety checker and an image encoder are not loaded, so not asked for."""
 
+LATENT_CHANNELS = 4
+"""Where a configuration does not say."""
+
 _WEIGHT_NAMES = ("diffusion_pytorch_model", "model")
 _UNSAFE = {".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle"}
 _HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
@@ -56,22 +60,25 @@ class CheckpointStore:
 
     def resolve(self, ref: str) -> Path:
         """The folder of the checkpoint ``ref``, checked file by file. Raises `CheckpointError`."""
-        folder = self._find(ref)
-        index = _read_index(folder)
-        for part in WEIGHTED:
-            _check_weights(folder, part)
-        for part in ("scheduler", *WEIGHTED):
-            _read_config(folder, part)
-        if _tokenizer(folder) is None:
-            raise _damaged(folder / "tokenizer", "it has neither tokenizer.json nor vocab.json and merges.txt")
-        assert index["_class_name"] in FAMILIES
-        return folder
+        with _readable(ref):
+            folder = self._find(ref)
+            _read_index(folder)
+            for part in WEIGHTED:
+                _check_weights(folder, part)
+            _read_config(folder, "scheduler")
+            _read_parts(folder)
+            if _tokenizer(folder) is None:
+                raise _damaged(folder / "tokenizer", "it has neither tokenizer.json nor vocab.json and merges.txt")
+            return folder
 
     def describe(self, ref: str) -> CheckpointInfo:
         """What is known of ``ref`` from its JSON files. Raises `CheckpointError`."""
-        folder = self._find(ref)
+        with _readable(ref):
+            return self._describe(ref, self._find(ref))
+
+    def _describe(self, ref: str, folder: Path) -> CheckpointInfo:
         index = _read_index(folder)
-        unet, vae, text = (_read_config(folder, part) for part in WEIGHTED)
+        unet, vae, text = _read_parts(folder)
         multiple = _vae_factor(folder, vae)
         return CheckpointInfo(
             ref=ref,
@@ -86,18 +93,18 @@ class CheckpointStore:
         )
 
     def list(self) -> list[CheckpointInfo]:
-        """The starter, then the folders in diffusers layout in the checkpoints folder that can be described."""
-        infos = [self.describe(STARTER)]
-        for folder in self._own_folders():
-            try:
-                infos.append(self.describe(str(folder)))
-            except CheckpointError:
-                continue  # chosen by its folder, it says what is wrong
-        return infos
+        """The starter, then the folders in diffusers layout in the checkpoints folder; those that can be described."""
+        return [found for found in self.survey().values() if isinstance(found, CheckpointInfo)]
 
-    def _own_folders(self) -> Iterator[Path]:
-        if self._folder.is_dir():
-            yield from sorted(index.parent for index in self._folder.glob(f"*/{INDEX_NAME}"))
+    def survey(self) -> dict[str, CheckpointInfo | CheckpointError]:
+        """By REF, what `list` goes through; and of those that cannot be described, why."""
+        found: dict[str, CheckpointInfo | CheckpointError] = {}
+        for ref in (STARTER, *sorted(str(index.parent) for index in self._folder.glob(f"*/{INDEX_NAME}"))):
+            try:
+                found[ref] = self.describe(ref)
+            except CheckpointError as e:
+                found[ref] = e
+        return found
 
     def _find(self, ref: str) -> Path:
         if ref == STARTER:
@@ -112,6 +119,16 @@ class CheckpointStore:
         except (OSError, ValueError, RuntimeError) as e:
             raise CheckpointError("The checkpoint cannot be found", f"{ref[:200]!r}: {e}", _WHAT_IS_POSSIBLE) from e
         raise _not_a_folder(ref, path, is_file=is_file)
+
+
+@contextlib.contextmanager
+def _readable(ref: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as e:
+        detail = f"{ref[:200]}: {e.strerror or e}"
+        hint = "Make the folder and all in it readable for you, and check its disk."
+        raise CheckpointError("The checkpoint cannot be read", detail, hint) from e
 
 
 _WHAT_IS_POSSIBLE = (
@@ -201,6 +218,17 @@ def _check_class(path: Path, part: str, entry: list[Any]) -> None:
 def _read_config(folder: Path, part: str) -> dict[str, Any]:
     name = "scheduler_config.json" if part == "scheduler" else "config.json"
     return _read_json(folder, folder / part / name)
+
+
+def _read_parts(folder: Path) -> tuple[dict[str, Any], ...]:
+    """Configurations of the parts in `WEIGHTED`, which must be for painting pictures from noise."""
+    configs = tuple(_read_config(folder, part) for part in WEIGHTED)
+    takes, latents = configs[0].get("in_channels", LATENT_CHANNELS), configs[1].get("latent_channels", LATENT_CHANNELS)
+    if takes != latents:  # a mask, a depth map or another picture beside the latents
+        detail = f"{folder.name}: its unet takes {str(takes)[:40]} channels, and latents have {str(latents)[:40]}"
+        hint = "It is for inpainting, depth or instructions. Choose one for text-to-image."
+        raise CheckpointError("The checkpoint is for another task", detail, hint)
+    return configs
 
 
 def _read_json(folder: Path, path: Path) -> dict[str, Any]:

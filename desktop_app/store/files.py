@@ -21,13 +21,14 @@ _REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EINVAL}
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes, *, is_private: bool = True) -> None:
     """Put ``data`` under ``path``, replacing what is there. On disk for good when this returns.
 
+    The user alone can read it; if not ``is_private``, whoever the user lets read new files.
     Raises `StoreError`; then the old file is untouched and nothing else is left behind.
     """
     try:
-        temporary = _write_temporary(path.parent, data)
+        temporary = _write_temporary(path.parent, data, 0o600 if is_private else 0o666)
         try:
             os.replace(temporary, path)
         except OSError:
@@ -100,9 +101,9 @@ def store_error(title: str, path: Path, cause: OSError) -> StoreError:
     return StoreError(title, detail, "Check that the folder exists and that its disk is all right, then try again.")
 
 
-def _write_temporary(folder: Path, data: bytes) -> Path:
+def _write_temporary(folder: Path, data: bytes, mode: int = 0o600) -> Path:
     temporary = folder / f".{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
     try:
         try:
             view = memoryview(data)

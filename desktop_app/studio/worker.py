@@ -116,7 +116,8 @@ class Worker(QObject):
     def _save(self, order: SaveOrder) -> None:
         try:
             if order.path is not None:
-                write_atomic(order.path, encode_png(order.result.image, write_texts(order.request, order.result)))
+                content = encode_png(order.result.image, write_texts(order.request, order.result))
+                write_atomic(order.path, content, is_private=False)
                 self.exported.emit(order.job_id, order.path)
                 return
             self.finished.emit(order.job_id, self._gallery.save(order.request, order.result))

@@ -63,6 +63,12 @@ def test_seeds_that_would_pass_the_largest_are_refused():
     assert caught.value.param == "seed"
 
 
+@pytest.mark.parametrize("count", [0, -1, 101])
+def test_a_count_that_makes_no_sense_is_refused(count):
+    with pytest.raises(RequestError, match="out of range"):
+        build_requests(Params(count=count), None, INFO)
+
+
 def test_drawn_seeds_fit_other_programs():
     seeds = {draw_seed() for _ in range(50)}
     assert len(seeds) > 40

@@ -48,6 +48,24 @@ def test_a_folder_that_cannot_be_described_is_left_out_of_the_list(store, paths,
     shutil.copytree(copy, paths.checkpoints / "broken")
     (paths.checkpoints / "broken" / "unet" / "config.json").write_text("{")
     assert len(store.list()) == 1
+    found = store.survey()[str(paths.checkpoints / "broken")]
+    assert isinstance(found, CheckpointError)
+
+
+def test_a_damaged_starter_does_not_hide_the_others(store, paths, copy, monkeypatch):
+    shutil.copytree(copy, paths.checkpoints / "other")
+    monkeypatch.setattr("desktop_app.store.checkpoints.resources_dir", lambda: paths.data_dir)
+    assert [info.label for info in store.list()] == ["other"]
+
+
+def test_a_disk_that_refuses_is_told(store, copy, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.iterdir", refuse)
+    (copy / "model_index.json").unlink()
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        store.resolve(str(copy))
 
 
 def damage_weights(folder):
@@ -82,6 +100,7 @@ DAMAGES = {
     "strange part": (lambda f: edit(f / "model_index.json", spy=["builtins", "eval"]), "not known"),
     "other family": (lambda f: edit(f / "model_index.json", _class_name="FluxPipeline"), "not supported"),
     "no index": (lambda f: (f / "model_index.json").unlink(), "no checkpoint"),
+    "for inpainting": (lambda f: edit(f / "unet" / "config.json", in_channels=9), "another task"),
     "no json": (lambda f: (f / "model_index.json").write_text("{"), "damaged"),
 }
 
