@@ -126,6 +126,10 @@ class Canvas(QWidget):
         """Show the init image in the result's place as long as ``is_held``."""
         self._view.hold_init(is_held)
 
+    def set_has_results(self, has_results: bool) -> None:
+        """Whether there are results to choose from, when none is shown."""
+        self._view.set_has_results(has_results)
+
     def set_busy(self, is_busy: bool) -> None:
         """Say that a picture is on its way, or that it is no more."""
         self._busy.set_busy(is_busy)

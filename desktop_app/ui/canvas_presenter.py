@@ -67,6 +67,10 @@ class CanvasPresenter(QObject):
         init_image = self._document.init_image
         return request.init_image == (init_image.ref if init_image else None)
 
+    def set_has_results(self, has_results: bool) -> None:
+        """Whether the init image has variations to choose from."""
+        self._canvas.set_has_results(has_results)
+
     def close(self) -> None:
         """Let the reading threads end."""
         self._reader.wait()

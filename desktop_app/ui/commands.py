@@ -297,6 +297,8 @@ class Commands(QObject):
         actions["clear_init"].setEnabled(self._document.init_image is not None)
         for name in ("stop", "stop_after"):
             actions[name].setEnabled(self._jobs.current is not None)
+        if self._presenter.shown is not None:
+            self._window.params_panel.seed.set_last(self._presenter.shown.request.seed)
         actions["reuse_seed"].setEnabled(self._window.params_panel.seed.can_reuse)
         actions["pause"].setChecked(self._jobs.paused)
         init_image = self._document.init_image

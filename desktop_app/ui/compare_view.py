@@ -84,6 +84,7 @@ class CompareView(QWidget):
         self._preview: Picture | None = None
         self._preview_size: QSize | None = None
         self._mode = ViewMode.RESULT
+        self._has_results = False
         self._is_held = False
         self._split = 0.5
         self._pan_from: QPointF | None = None
@@ -137,6 +138,11 @@ class CompareView(QWidget):
         self._preview_size = image.size() if image else None
         self._preview = _picture(softened(image) if image else None)
         self._refresh()
+
+    def set_has_results(self, has_results: bool) -> None:
+        """Whether there are results to choose from, when none is shown."""
+        self._has_results = has_results
+        self.update()
 
     def hold_init(self, is_held: bool) -> None:
         """Show the init image wherever the result is, as long as ``is_held``."""
@@ -299,10 +305,15 @@ class CompareView(QWidget):
         if self._is_held and picture is self._init:
             return self.tr("Init")
         if picture is self._init and self._mode is not ViewMode.INIT:
-            return self.tr("No result yet")
+            return self.no_result_text
         if picture is self._result and self._mode is not ViewMode.RESULT:
             return self.tr("No init image")
         return ""
+
+    @property
+    def no_result_text(self) -> str:
+        """What is said where no result is shown."""
+        return self.tr("No result chosen") if self._has_results else self.tr("No result yet")
 
     def _split_layers(self) -> list[Layer]:
         area, x = self._areas()[0], self.divider_x
@@ -322,7 +333,7 @@ class CompareView(QWidget):
         return Layer(self._init, clip, area, label, Corner.TOP_LEFT)
 
     def _result_layer(self, clip: QRectF, area: QRectF) -> Layer:
-        label = self.tr("Result") if self._result else self.tr("No result yet")
+        label = self.tr("Result") if self._result else self.no_result_text
         label = self.tr("Painting…") if self.is_painting else label
         return Layer(self._second, clip, area, label, Corner.TOP_RIGHT, self.is_painting)
 

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 from desktop_app.studio.jobs import Job, JobQueue, JobState
 from desktop_app.ui.empty import EmptyState
 from desktop_app.ui.icons import Icons
-from desktop_app.ui.job_texts import request_text, share_done, state_text
+from desktop_app.ui.job_texts import request_text, share_done, state_text, values_text
 from desktop_app.ui.theme import GRID
 from desktop_app.ui.thumbnail_delegate import Index
 
@@ -53,7 +53,9 @@ class JobDelegate(QStyledItemDelegate):
         text_role = QPalette.ColorRole.HighlightedText if is_selected else QPalette.ColorRole.WindowText
         self._line(painter, area, request_text(job), palette.color(text_role), option)
         state_color = palette.color(text_role if is_selected else _state_role(job))
-        self._line(painter, area.adjusted(0, line, 0, 0), state_text(job), state_color, option)
+        is_told = job.error is not None or job.state in (JobState.RUNNING, JobState.STOPPING)
+        second = state_text(job) if is_told else f"{state_text(job)} · {values_text(job)}"
+        self._line(painter, area.adjusted(0, line, 0, 0), second, state_color, option)
         if job.state is JobState.RUNNING:
             bar = QRectF(area.left(), area.bottom() - BAR_HEIGHT, area.width(), BAR_HEIGHT)
             painter.fillRect(bar, palette.color(QPalette.ColorRole.Mid))

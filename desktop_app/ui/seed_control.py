@@ -28,7 +28,7 @@ class SeedControl(QWidget):
         self.edit.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.edit.textEdited.connect(self._on_edit_text_edited)
         self._dice = self._button(icons, "dice", self.tr("New random seed, kept"))
-        self._reuse = self._button(icons, "reuse", self.tr("Reuse the seed of the last result"))
+        self._reuse = self._button(icons, "reuse", self.tr("Reuse the seed of the result made or shown last"))
         self._lock = self._button(icons, "lock", self.tr("Keep this seed; off: a new one for each picture"))
         self._lock.setCheckable(True)
         self._dice.clicked.connect(self.roll)
@@ -54,7 +54,7 @@ class SeedControl(QWidget):
         return self._last is not None
 
     def set_last(self, seed: int) -> None:
-        """Remember the seed of the last result, for `reuse`."""
+        """Remember the seed of the result made or shown last, for `reuse`."""
         self._last = seed
         self._reuse.setEnabled(True)
 

@@ -126,6 +126,11 @@ class StripModel(QAbstractListModel):
             return progress_text(job)
         return None
 
+    @property
+    def has_variations(self) -> bool:
+        """Whether there is a finished one."""
+        return bool(self._variations)
+
     def row_of(self, variation: Variation | None) -> int | None:
         """Where ``variation`` is."""
         ids = [each.id for each in self._variations]
@@ -257,6 +262,7 @@ class VariationStrip(QWidget):
         self.view.activated.connect(self._on_activated)
         for signal in (self.model.rowsInserted, self.model.rowsRemoved, self.model.modelReset):
             signal.connect(self._fit_height)
+            signal.connect(self._tell_results)
         for signal in (self.model.rowsInserted, self.model.modelReset, self._presenter.shown_changed):
             signal.connect(self._select_shown)
         self._document.init_image_changed.connect(self.empty.refresh)
@@ -268,6 +274,9 @@ class VariationStrip(QWidget):
         else:
             line = self.fontMetrics().height() + 4 * GRID
             self.setFixedHeight(line if self._document.init_image else 0)
+
+    def _tell_results(self) -> None:
+        self._presenter.set_has_results(self.model.has_variations)
 
     def _select_shown(self) -> None:
         """The picture on the canvas is the selected one, so that no other has a frame."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtWidgets import QLabel, QToolButton
-from support import make_request
+from support import make_ref, make_request
 
 from desktop_app.core.engine import Phase, Progress
 from desktop_app.core.errors import EngineCrashed, StoreError
 from desktop_app.studio.jobs import Job, JobState
-from desktop_app.ui.job_texts import clock, progress_text, share_done, state_text
+from desktop_app.ui.job_texts import clock, progress_text, share_done, state_text, values_text
 
 
 @pytest.fixture
@@ -118,6 +118,12 @@ def test_what_is_said_of_jobs_that_do_not_run():
     )
     assert state_text(running(state=JobState.QUEUED, is_interrupted=True)) == "Waiting: interrupted last time"
     assert clock(3725) == "1:02:05"
+
+
+def test_two_jobs_of_one_prompt_can_be_told_apart(picture):
+    assert values_text(Job(make_request(seed=7))) == "4 steps · seed 7"
+    init = make_ref(picture())
+    assert values_text(Job(make_request(init, seed=7, strength=0.35))) == "strength 0.35 · 4 steps · seed 7"
 
 
 def test_the_bar_never_goes_back_within_a_run():

@@ -10,6 +10,7 @@ from support import make_request, make_result
 from desktop_app.studio.gallery_model import VARIATION_MIME, GalleryModel
 from desktop_app.ui import variation_strip
 from desktop_app.ui.canvas_sources import read_variations
+from desktop_app.ui.compare_view import CompareView
 from desktop_app.ui.variation_strip import VariationStrip
 
 
@@ -222,6 +223,15 @@ def test_a_finished_picture_can_be_dragged_and_a_job_cannot(qtbot, strip, jobs, 
 
 
 # Room --------------------------------------------------------------------------------------------
+
+
+def test_the_canvas_says_whether_there_are_results_to_choose(qtbot, strip, canvas, open_picture, save, gallery_model):
+    ref = open_picture()
+    view = canvas.findChild(CompareView)
+    assert view.no_result_text == "No result yet"
+    save(init_image=ref)
+    gallery_model.contents_changed.emit()
+    qtbot.waitUntil(lambda: view.no_result_text == "No result chosen")
 
 
 def test_takes_no_room_without_init_image_and_pictures(strip):
