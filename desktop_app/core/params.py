@@ -241,11 +241,13 @@ def _check_size(params: Params) -> None:
             )
 
 
-def params_from_json(data: dict[str, Any]) -> Params:
+def params_from_json(data: Any) -> Params:
     """`Params` from what `Params.to_json` wrote. Unknown keys are left out; a value of the wrong type is refused.
 
     Raises `RequestError` (the caller falls back to defaults and says so).
     """
+    if not isinstance(data, dict):
+        raise RequestError("The values cannot be read", repr(data)[:80], "")
     known = {name: data[name] for name in PARAM_SPECS if name in data}
     for name, value in known.items():
         known[name] = _typed(PARAM_SPECS[name], value)

@@ -25,7 +25,7 @@ class SessionStore:
     def __init__(self, paths: Paths) -> None:
         self._folder = paths.session
         self.moved_aside: list[Path] = []
-        """Damaged files that `load` has met since the program started, under their new names."""
+        """Damaged files that were met since the program started, under their new names."""
         sweep_temporary(self._folder)
 
     def save(self, name: str, data: dict[str, Any]) -> None:
@@ -57,15 +57,12 @@ class SessionStore:
             data = None
         if isinstance(data, dict):
             return data
-        self._move_aside(path)
+        self.set_aside(name)
         return None
 
-    def _path(self, name: str) -> Path:
-        if not _NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is not the name of a part of the session")
-        return self._folder / f"{name}.json"
-
-    def _move_aside(self, path: Path) -> None:
+    def set_aside(self, name: str) -> None:
+        """Keep what is under ``name`` as another file, which no later `save` wipes. Raises `StoreError`."""
+        path = self._path(name)
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
         aside = path.with_name(f"{path.stem}.damaged-{stamp}.json")
         try:
@@ -74,3 +71,8 @@ class SessionStore:
             raise store_error("A damaged file cannot be moved aside", path, e) from e
         self.moved_aside.append(aside)
         logger.info("%s is damaged and was kept as %s", path.name, aside.name)
+
+    def _path(self, name: str) -> Path:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not the name of a part of the session")
+        return self._folder / f"{name}.json"

@@ -301,6 +301,7 @@ class Document(QObject):
             params = params_from_json(data.get("params", {}))
             ref = image_from_json(data.get("init_image"))
         except RequestError as e:
+            self._session.set_aside(SESSION_NAME)
             title = self.tr("The last session cannot be restored")
             self.error_raised.emit(RequestError(title, str(e), self.tr("It begins with the usual values instead.")))
             return

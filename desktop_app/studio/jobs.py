@@ -90,6 +90,8 @@ class JobQueue(QAbstractListModel):
         self._waiting: list[Job] = []
         self._ended: list[Job] = []
         self._unsaved: dict[str, Result] = {}
+        self._saving: set[str] = set()
+        """Jobs whose unsaved picture is on its way to the disk again."""
         self._is_attached = False
         self._is_paused = False
         self._is_paused_by_user = False
@@ -258,7 +260,8 @@ class JobQueue(QAbstractListModel):
 
     def _save(self, job_id: str, path: Path | None) -> None:
         job, result = self.find(job_id), self._unsaved.get(job_id)
-        if job is not None and result is not None:
+        if job is not None and result is not None and job_id not in self._saving:
+            self._saving.add(job_id)
             self._save_requested.emit(SaveOrder(job_id, job.request, result, path))
 
     # The worker -----------------------------------------------------------------------------------
@@ -302,6 +305,7 @@ class JobQueue(QAbstractListModel):
         self.progressed.emit(job)
 
     def _on_worker_finished(self, job_id: str, variation: Variation) -> None:
+        self._saving.discard(job_id)
         job = self.find(job_id)
         if job is None:
             return
@@ -313,12 +317,14 @@ class JobQueue(QAbstractListModel):
 
     def _on_worker_unsaved(self, job_id: str, result: Result, error: StudioError) -> None:
         """The picture is kept in memory until it is saved, or the program ends."""
+        self._saving.discard(job_id)
         self._unsaved[job_id] = result
         hint = self.tr("The picture is kept: make room, then choose “Save again” in the queue.")
         self._fail(job_id, type(error)(error.title, error.detail, f"{error.hint} {hint}".strip()))
 
     def _on_worker_exported(self, job_id: str, _path: Path) -> None:
         job = self.find(job_id)
+        self._saving.discard(job_id)
         self._unsaved.pop(job_id, None)
         if job is not None:
             job.error = None
@@ -398,8 +404,8 @@ class JobQueue(QAbstractListModel):
 
     def restore_session(self) -> None:
         """Take back what waited when the program ended; it waits for the user to go on. Raises `StoreError`."""
-        data = self._session.load(SESSION_NAME) or {}
-        jobs = [job for entry in data.get("jobs", []) if (job := self._read_job(entry))]
+        entries = (self._session.load(SESSION_NAME) or {}).get("jobs", [])
+        jobs = [job for entry in entries if (job := self._read_job(entry))] if isinstance(entries, list) else []
         waiting = [job for job in jobs if job.state is JobState.QUEUED]
         ended = [job for job in jobs if job.state is not JobState.QUEUED]
         self.beginResetModel()

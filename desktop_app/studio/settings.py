@@ -33,6 +33,7 @@ SETTINGS: dict[str, Setting] = {
         Setting("theme", "auto", "Theme", "Light, dark, or as the desktop is.", ("auto", "light", "dark")),
         Setting("snap_strength", True, "Strength snaps to whole steps", "A typed value is always kept as typed."),
         Setting("autostart", True, "Begin jobs at the start", "Off: the queue waits until you resume it."),
+        Setting("shortcuts", {}, "Keyboard shortcuts", "The keys of commands that have others than they began with."),
         Setting("layout", "", "Window layout"),
         Setting("last_folder", "", "Folder of the last opened picture"),
     )

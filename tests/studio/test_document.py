@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -215,12 +216,14 @@ def test_work_is_on_disk_within_two_seconds_without_being_asked(qtbot, document,
     qtbot.waitUntil(lambda: (session.load("document") or {}).get("params", {}).get("prompt") == "typed", timeout=2000)
 
 
-def test_a_session_with_foreign_values_begins_with_the_usual_ones(qtbot, make_document, session):
-    session.save("document", {"params": {"steps": "many"}})
+@pytest.mark.parametrize("foreign", [{"steps": "many"}, 5, ["prompt"]])
+def test_a_session_with_foreign_values_begins_with_the_usual_ones_and_is_kept(qtbot, make_document, session, foreign):
+    session.save("document", {"params": foreign})
     document = make_document()
     with qtbot.waitSignal(document.error_raised):
         document.restore_session()
     assert document.params == replace(Params(), guidance_scale=4.0, steps=20)
+    assert [json.loads(path.read_text())["params"] for path in session.moved_aside] == [foreign]
 
 
 def test_an_init_image_that_is_still_being_opened_is_not_forgotten(qtbot, make_document, picture, session):

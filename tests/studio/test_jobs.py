@@ -206,6 +206,20 @@ def test_a_picture_that_cannot_be_saved_is_kept_and_saved_later(qtbot, run_queue
     assert (job.state, queue.can_save(job.id), gallery.count()) == (JobState.DONE, False, 1)
 
 
+def test_asking_twice_to_save_saves_once(qtbot, run_queue, gallery, monkeypatch):
+    queue = run_queue()
+    with monkeypatch.context() as patch:
+        patch.setattr(gallery, "save", lambda *_: (_ for _ in ()).throw(StoreError("The disk is full")))
+        queue.add(requests(1))
+        wait_done(qtbot, queue)
+    job = queue.index(0, 0).data(JobQueue.JobRole)
+    queue.retry_save(job.id)
+    queue.retry_save(job.id)
+    queue.add(requests(2))  # comes behind both
+    wait_done(qtbot, queue)
+    assert gallery.count() == 2
+
+
 def test_a_picture_that_the_gallery_cannot_save_is_saved_elsewhere(qtbot, run_queue, gallery, monkeypatch, tmp_path):
     queue = run_queue()
     monkeypatch.setattr(gallery, "save", lambda *_: (_ for _ in ()).throw(StoreError("The disk is full")))
@@ -295,6 +309,13 @@ def test_a_damaged_job_is_left_out_and_told(qtbot, idle_queue, session):
     with qtbot.waitSignal(again.error_raised):
         again.restore_session()
     assert seeds(again) == [2]
+
+
+@pytest.mark.parametrize("data", [{"jobs": 5}, {"jobs": {"a": 1}}, {}, {"jobs": None}])
+def test_a_strange_file_of_the_queue_is_an_empty_queue(idle_queue, session, data):
+    session.save("queue", data)
+    idle_queue.restore_session()
+    assert idle_queue.rowCount() == 0
 
 
 def test_ten_thousand_jobs_are_queued_and_kept(qtbot, idle_queue, session):
