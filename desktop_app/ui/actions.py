@@ -471,14 +471,19 @@ def make_actions(window: QWidget, canvas: QWidget, icons: Icons) -> dict[str, QA
     return actions
 
 
+def show_keys(action: QAction, spec: ActionSpec, keys: tuple[str, ...]) -> None:
+    """Let ``action`` answer to ``keys``, and say so in its tip."""
+    action.setShortcuts([QKeySequence(each) for each in keys])
+    first = QKeySequence(keys[0]).toString(QKeySequence.SequenceFormat.NativeText) if keys else ""
+    action.setToolTip(f"{translate(spec.tip)} ({first})" if first else translate(spec.tip))
+
+
 def _fill(action: QAction, spec: ActionSpec, icons: Icons) -> None:
     action.setObjectName(f"action_{spec.id}")
     action.setText(translate(spec.text))
     action.setIcon(icons.get(spec.icon))
     action.setCheckable(spec.is_checkable or bool(spec.group))
-    action.setShortcuts([QKeySequence(keys) for keys in spec.keys])
+    show_keys(action, spec, spec.keys)
     if spec.on_canvas:
         action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
-    keys = QKeySequence(spec.keys[0]).toString(QKeySequence.SequenceFormat.NativeText) if spec.keys else ""
-    action.setToolTip(f"{translate(spec.tip)} ({keys})" if keys else translate(spec.tip))
     action.setMenuRole(MENU_ROLES.get(spec.id, QAction.MenuRole.NoRole))

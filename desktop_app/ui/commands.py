@@ -21,7 +21,8 @@ from desktop_app.studio.opener import Source
 from desktop_app.studio.pool import PoolRunner
 from desktop_app.ui.canvas import DropZone, read_paste
 from desktop_app.ui.canvas_presenter import read_picture
-from desktop_app.ui.dialogs import AboutDialog, RestoreDialog, ShortcutsDialog, UrlDialog, show_folder
+from desktop_app.ui.dialogs import AboutDialog, RestoreDialog, UrlDialog, show_folder
+from desktop_app.ui.shortcuts_dialog import ShortcutsDialog
 
 if TYPE_CHECKING:
     from desktop_app.ui.main_window import MainWindow
@@ -226,8 +227,8 @@ class Commands(QObject):
         self._pool.start("checkpoints", self._window.parts.list_checkpoints)
 
     def show_shortcuts(self) -> None:
-        """List the keys."""
-        _open(ShortcutsDialog(self._window))
+        """List the keys, and let them be changed."""
+        _open(ShortcutsDialog(self._window.shortcuts, self._window))
 
     def show_about(self) -> None:
         """Say what this is and what it is made of."""

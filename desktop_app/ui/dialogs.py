@@ -1,4 +1,4 @@
-"""The window's dialogs: web address, restore settings, shortcuts, about, details of an error, quit while running."""
+"""The window's dialogs: web address, restore settings, about, details of an error, quit while running."""
 
 from __future__ import annotations
 
@@ -7,18 +7,16 @@ from pathlib import Path
 
 import PySide6
 from PySide6.QtCore import Qt, QUrl, qVersion
-from PySide6.QtGui import QDesktopServices, QFontDatabase, QGuiApplication, QIcon, QKeySequence
+from PySide6.QtGui import QDesktopServices, QFontDatabase, QGuiApplication, QIcon
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
     QDialogButtonBox,
-    QFormLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
     QMessageBox,
     QPlainTextEdit,
-    QScrollArea,
     QTabWidget,
     QVBoxLayout,
     QWidget,
@@ -27,7 +25,6 @@ from PySide6.QtWidgets import (
 from desktop_app import __version__
 from desktop_app.core.errors import StudioError
 from desktop_app.core.request import Request
-from desktop_app.ui.actions import ACTIONS, MENUS, plain_text, translate
 from desktop_app.ui.field import set_role
 from desktop_app.ui.texts import QT_TRANSLATE_NOOP
 from desktop_app.ui.theme import GRID
@@ -39,9 +36,6 @@ RESTORE_PARTS: tuple[tuple[str, str], ...] = (
     ("size", QT_TRANSLATE_NOOP("RestoreDialog", "Si&ze and fit")),
     ("init image", QT_TRANSLATE_NOOP("RestoreDialog", "&Init image")),
 )
-
-MAX_HEIGHT = 640
-"""Of what scrolls in a dialog."""
 
 
 def _lay_out(dialog: QDialog, *rows: QWidget) -> None:
@@ -126,49 +120,6 @@ class RestoreDialog(QDialog):
         label.setMinimumWidth(380)
         set_role(label, "caption")
         return label
-
-
-class ShortcutsDialog(QDialog):
-    """Lists every command that has keys; made from the table of actions."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(self.tr("Keyboard shortcuts"))
-        columns = QWidget()
-        row = QHBoxLayout(columns)
-        row.setSpacing(5 * GRID)
-        halves = (("file", "edit", "image"), ("view",), ("generate", "help"))
-        for menus in halves:
-            column = QVBoxLayout()
-            for menu in menus:
-                column.addWidget(self._group(menu))
-            column.addStretch()
-            row.addLayout(column)
-        area = QScrollArea()
-        area.setWidget(columns)
-        area.setMinimumWidth(columns.sizeHint().width() + 3 * GRID)
-        area.setMinimumHeight(min(columns.sizeHint().height() + GRID, MAX_HEIGHT))
-        area.setWidgetResizable(True)
-        area.setFrameShape(QScrollArea.Shape.NoFrame)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
-        buttons.rejected.connect(self.reject)
-        _lay_out(self, area, buttons)
-
-    def _group(self, menu: str) -> QWidget:
-        group = QWidget()
-        form = QFormLayout(group)
-        form.setContentsMargins(0, 0, 0, GRID)
-        form.setHorizontalSpacing(3 * GRID)
-        title = QLabel(translate(dict(MENUS)[menu]).replace("&", ""))
-        set_role(title, "heading")
-        form.addRow(title)
-        for spec in ACTIONS:
-            if spec.menu == menu and spec.keys:
-                keys = [QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText) for key in spec.keys]
-                form.addRow(plain_text(spec), QLabel(self.tr(" or ").join(keys)))
-        if menu == "view":
-            form.addRow(self.tr("Show init image while held"), QLabel(self.tr("Space")))
-        return group
 
 
 class DetailsDialog(QDialog):

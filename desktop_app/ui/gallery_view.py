@@ -110,7 +110,7 @@ class GalleryPanel(QWidget):
         self.search.setObjectName("gallerySearch")
         self.search.setPlaceholderText(self.tr("Search prompts"))
         self.search.setAccessibleName(self.tr("Search the gallery"))
-        self.search.setToolTip(self.tr("Find pictures by words of their prompt (Ctrl+F)"))
+        self.search.setToolTip(self.tr("Find pictures by words of their prompt"))
         self.search.setClearButtonEnabled(True)
         self.search.setMinimumWidth(96)
         self.search.addAction(icons.get("search"), QLineEdit.ActionPosition.LeadingPosition)

@@ -29,6 +29,7 @@ class JobBar(QFrame):
         super().__init__()
         self.setObjectName("jobBar")
         self._jobs = jobs
+        self._actions = actions
         self._text = QElidingLabel()
         self._text.setObjectName("phaseLabel")
         # Its words change at every step, and must not push the others about.
@@ -105,12 +106,16 @@ class JobBar(QFrame):
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         button.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
         button.setToolTip(actions["stop"].toolTip())
+        actions["stop"].changed.connect(self._on_stop_changed)
         button.setAccessibleName(self.tr("Stop now"))
         button.clicked.connect(actions["stop"].trigger)
         menu = QMenu(button)
         menu.addActions([actions["stop"], actions["stop_after"]])
         button.setMenu(menu)
         return button
+
+    def _on_stop_changed(self) -> None:
+        self.stop.setToolTip(self._actions["stop"].toolTip())
 
     def _on_job_progressed(self, job: Job) -> None:
         self._text.setText(progress_text(job))

@@ -26,6 +26,7 @@ from desktop_app.ui.parts import Parts
 from desktop_app.ui.prompt_panel import PromptPanel
 from desktop_app.ui.queue_view import QueuePanel
 from desktop_app.ui.setting_commands import SettingCommands
+from desktop_app.ui.shortcuts import Shortcuts
 from desktop_app.ui.theme import GRID, Theme
 from desktop_app.ui.variation_strip import VariationStrip
 from desktop_app.ui.view_commands import ViewCommands
@@ -63,6 +64,7 @@ class MainWindow(QMainWindow):
         self._is_forced = False
         self._is_shown = False
         self._make_center()
+        self.shortcuts = Shortcuts(self.actions_by_id, self.settings, self)
         self._make_docks()
         self._make_menus()
         self.commands = Commands(self)
@@ -96,7 +98,7 @@ class MainWindow(QMainWindow):
     def _make_docks(self) -> None:
         self.prompt_panel = PromptPanel(self.document)
         self.params_panel = ParamsPanel(self.document, self.settings, self.icons)
-        self.generate_panel = GeneratePanel(self.document)
+        self.generate_panel = GeneratePanel(self.document, self.actions_by_id["generate"])
         self.gallery_panel = GalleryPanel(self.parts.gallery, self.icons)
         self.queue_panel = QueuePanel(self.jobs, self.actions_by_id, self.icons)
         areas = Qt.DockWidgetArea

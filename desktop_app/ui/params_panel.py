@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -194,9 +195,11 @@ class GeneratePanel(QWidget):
 
     generate_requested = Signal()
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, generate: QAction) -> None:
+        """``generate`` says in its tip which keys press the button."""
         super().__init__()
         self._document = document
+        self._generate = generate
         self._sentence = QLabel()
         self._sentence.setObjectName("planLabel")
         self._sentence.setWordWrap(True)
@@ -204,7 +207,8 @@ class GeneratePanel(QWidget):
         set_role(self._sentence, "caption")
         self.button = QPushButton(self.tr("Generate"))
         self.button.setObjectName("generateButton")
-        self.button.setToolTip(self.tr("Make the variations (Ctrl+Enter)"))
+        generate.changed.connect(self._on_generate_changed)
+        self._on_generate_changed()
         self.button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.button.clicked.connect(self.generate_requested)
         self.count = make_spin("count", "countSpin")
@@ -231,6 +235,9 @@ class GeneratePanel(QWidget):
         if self._sentence.property("role") != role:
             set_role(self._sentence, role)
             self._sentence.style().polish(self._sentence)
+
+    def _on_generate_changed(self) -> None:
+        self.button.setToolTip(self._generate.toolTip())
 
     def _on_params_changed(self, params: Params) -> None:
         with QSignalBlocker(self.count):

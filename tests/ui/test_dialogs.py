@@ -1,4 +1,4 @@
-"""The dialogs: an address, the parts to restore, an error in full, the keys, and crashes."""
+"""The dialogs: an address, the parts to restore, an error in full, and crashes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from support import make_picture, make_ref, make_request
 
 from desktop_app.core.errors import StudioError
 from desktop_app.ui.crash import CrashReporter
-from desktop_app.ui.dialogs import DetailsDialog, RestoreDialog, ShortcutsDialog, UrlDialog
+from desktop_app.ui.dialogs import DetailsDialog, RestoreDialog, UrlDialog
 
 
 def test_an_address_on_the_clipboard_is_offered(qtbot, qapp):
@@ -44,13 +44,6 @@ def test_the_whole_error_can_be_copied(qtbot, qapp):
     text = qapp.clipboard().text()
     assert all(words in text for words in ("Title", "a long\ndetail", "What to do.", "Underpaint"))
     qapp.clipboard().clear()
-
-
-def test_the_keys_are_listed_without_being_cut(qtbot):
-    dialog = ShortcutsDialog()
-    qtbot.addWidget(dialog)
-    dialog.show()
-    assert dialog.findChild(object, "qt_scrollarea_viewport") is not None
 
 
 def test_what_nobody_caught_is_logged_and_shown(qtbot, qapp, expect_log):
