@@ -107,6 +107,7 @@ class Commands(QObject):
         panel.reveal_requested.connect(self.reveal)
         panel.copy_requested.connect(self.copy)
         panel.export_requested.connect(self.export)
+        panel.trashed.connect(self._on_trashed)
 
     def _connect_studio(self, window: MainWindow) -> None:
         for signal in (
@@ -213,7 +214,7 @@ class Commands(QObject):
     def trash(self, variation: Variation) -> None:
         """Move ``variation`` to the trash; undo brings it back."""
         self._gallery.trash([variation.id])
-        self._presenter.show_variation(None)
+        self._on_trashed([variation.id])
 
     def open_checkpoint(self) -> None:
         """Ask for a folder in diffusers layout and use it."""
@@ -264,6 +265,11 @@ class Commands(QObject):
             self.restore(variation)
         else:
             self._document.use_as_init_image(variation)
+
+    def _on_trashed(self, ids: list[str]) -> None:
+        """What is in the trash is not on the canvas."""
+        if self._presenter.shown is not None and self._presenter.shown.id in ids:
+            self._presenter.show_variation(None)
 
     def _on_pool_finished(self, key: object, outcome: object) -> None:
         if key == "checkpoints":

@@ -101,6 +101,8 @@ class GalleryPanel(QWidget):
     reveal_requested = Signal(object)
     copy_requested = Signal(object)
     export_requested = Signal(object)
+    trashed = Signal(list)
+    """Ids of the variations that are on their way to the trash."""
 
     def __init__(self, model: GalleryModel, icons: Icons) -> None:
         super().__init__()
@@ -146,6 +148,7 @@ class GalleryPanel(QWidget):
         chosen = self.selected_ids()
         if chosen and not self.trash_button.isChecked():
             self._model.trash(chosen)
+            self.trashed.emit(chosen)
 
     def show_trash(self, is_shown: bool) -> None:
         """Show the trash instead of the gallery, or the gallery again."""

@@ -63,6 +63,16 @@ def _boxes(scheme: Scheme, arrows: str) -> str:
     QComboBox[invalid="true"] {{ border-color: {scheme.error}; }}
     QComboBox::drop-down {{ border: none; width: 22px; }}
     QComboBox::down-arrow {{ image: url("{arrows}/chevron-down.svg"); width: 10px; height: 10px; }}
+    QCheckBox {{ spacing: 6px; }}
+    QCheckBox::indicator {{
+        width: 14px; height: 14px; border: 1px solid {scheme.dim}; border-radius: 3px; background: {scheme.base};
+    }}
+    QCheckBox::indicator:checked {{
+        border-color: {scheme.accent}; background: {scheme.accent}; image: url("{arrows}/check.svg");
+    }}
+    QCheckBox::indicator:hover, QCheckBox::indicator:focus {{ border-color: {scheme.focus}; }}
+    QCheckBox:focus {{ color: {scheme.focus}; }}
+    QCheckBox::indicator:disabled {{ border-color: {scheme.border}; background: {scheme.window}; }}
     QComboBox QAbstractItemView {{ border: 1px solid {scheme.border}; background: {scheme.base}; outline: 0; }}
     """
 

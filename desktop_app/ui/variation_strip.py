@@ -263,7 +263,8 @@ class VariationStrip(QWidget):
         for signal in (self.model.rowsInserted, self.model.rowsRemoved, self.model.modelReset):
             signal.connect(self._fit_height)
             signal.connect(self._tell_results)
-        for signal in (self.model.rowsInserted, self.model.modelReset, self._presenter.shown_changed):
+        rows = (self.model.rowsInserted, self.model.rowsRemoved, self.model.modelReset)
+        for signal in (*rows, self._presenter.shown_changed):
             signal.connect(self._select_shown)
         self._document.init_image_changed.connect(self.empty.refresh)
         self._document.init_image_changed.connect(self._fit_height)

@@ -168,6 +168,22 @@ def test_a_picture_that_takes_long_to_open_is_announced_on_the_canvas(qtbot, win
     assert not busy.isVisible()
 
 
+def test_a_result_that_is_trashed_in_the_gallery_leaves_the_canvas(qtbot, window):
+    made = []
+    for seed in (1, 2):
+        window.document.set_params("Quick", steps=2, seed=seed)
+        with qtbot.waitSignal(window.jobs.finished) as finished:
+            window.commands.generate()
+        made.append(finished.args[1])
+    gallery = window.parts.gallery
+    qtbot.waitUntil(lambda: gallery.rowCount() == 2 and window.presenter.shown == made[1])
+    window.gallery_panel.view.setCurrentIndex(gallery.index(0, 0))
+    window.gallery_panel.trash_selected()
+    assert window.presenter.shown is None
+    qtbot.waitUntil(lambda: window.strip.model.rowCount() == 1)
+    assert not window.strip.view.selectionModel().hasSelection()
+
+
 def test_panels_that_were_hidden_stay_hidden_after_a_restart(window, reopen):
     window.gallery_dock.hide()
     window.queue_dock.show()
