@@ -254,6 +254,15 @@ def test_from_a_picture_without_init_image_leaves_the_given_one_visible(quick, t
     assert facts["request"]["stages"][0]["strength"] == Params().strength
 
 
+def test_decoders_say_nothing_of_a_damaged_picture(tmp_path):
+    make_picture((48, 48)).save(tmp_path / "cut.tif", compression="tiff_deflate")
+    content = (tmp_path / "cut.tif").read_bytes()
+    (tmp_path / "cut.tif").write_bytes(content[:100] + b"\xff" * 300 + content[400:])
+    done = run("generate", tmp_path / "cut.tif", "--prompt", "x", "-o", tmp_path / "out.png")
+    assert done.returncode == 1
+    assert [line.startswith("underpaint: ") for line in done.stderr.splitlines()] == [True, False]
+
+
 def test_libraries_say_nothing_on_the_command_line(tmp_path):
     folder = tmp_path / "lacking"
     shutil.copytree(STARTER, folder)

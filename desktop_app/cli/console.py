@@ -65,6 +65,20 @@ def keep_libraries_silent() -> Iterator[None]:
         logging.getLogger().removeHandler(silent)
 
 
+@contextlib.contextmanager
+def keep_decoders_silent() -> Iterator[None]:
+    """libtiff writes of damaged files to stderr by itself, past Python."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 class ProgressBar:
     """Redraws one line on a terminal; silent anywhere else. Used as a `ReportProgress`."""
 

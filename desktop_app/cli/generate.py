@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from desktop_app.cli.arguments import given_params
-from desktop_app.cli.console import ProgressBar
+from desktop_app.cli.console import ProgressBar, keep_decoders_silent
 from desktop_app.core.checkpoint import STARTER
 from desktop_app.core.engine import Engine, Result
 from desktop_app.core.errors import ImageError, RequestError, StoreError
@@ -142,7 +142,8 @@ def _open_init_image(given: str, scratch: Path) -> ImageRef:
         content, name = fetch_image(given)
         path = scratch / "init image"
         write_atomic(path, content)
-    image = load_image(path, name)
+    with keep_decoders_silent():
+        image = load_image(path, name)
     return ImageRef(hash_pixels(image), image.size, path.absolute(), name)
 
 

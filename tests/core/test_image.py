@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import random
 import struct
 import warnings
 import zlib
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import numpy
 import pytest
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 from support import make_picture
 
 from desktop_app.core import image as module
@@ -176,6 +178,23 @@ def test_a_picture_that_is_cut_off_is_refused(format):
     content = encode(make_picture((80, 60)), format)
     with pytest.raises(ImageError):
         load_image(content[: len(content) // 2])
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF"])
+def test_a_damaged_picture_is_opened_or_refused_and_nothing_else(format):
+    rng = random.Random(format)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    options = {} if format in ("BMP", "GIF") else {"exif": exif.tobytes()}
+    whole = encode(make_picture(SIZE), format, **options)
+    for _ in range(150):
+        content = bytearray(whole)
+        for _ in range(rng.choice((1, 2, 8))):
+            place = rng.randrange(len(content))
+            content[place : place + rng.randrange(4)] = rng.randbytes(rng.randrange(4))
+        for read in (load_image, read_texts):
+            with contextlib.suppress(ImageError):
+                read(bytes(content))
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked():
