@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
@@ -110,9 +111,9 @@ class Canvas(QWidget):
         self._view.set_init(image)
         self._refresh()
 
-    def set_result(self, image: QImage | None) -> None:
+    def set_result(self, image: QImage | None, copies: Sequence[QImage] = ()) -> None:
         """Show ``image`` as result, or none. Who looks at the init image alone is brought to a result that arrives."""
-        self._view.set_result(image)
+        self._view.set_result(image, copies)
         self._refresh()
         if image is not None and self.mode is ViewMode.INIT:
             self.mode = ViewMode.RESULT
@@ -125,6 +126,10 @@ class Canvas(QWidget):
     def hold_init(self, is_held: bool) -> None:
         """Show the init image in the result's place as long as ``is_held``."""
         self._view.hold_init(is_held)
+
+    def take_copies(self, image: QImage, copies: Sequence[QImage]) -> None:
+        """Draw the large ``image`` with the help of smaller ``copies``."""
+        self._view.take_copies(image, copies)
 
     def set_has_results(self, has_results: bool) -> None:
         """Whether there are results to choose from, when none is shown."""

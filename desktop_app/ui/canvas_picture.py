@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QBrush, QColor, QImage, QPainter, QPixmap
@@ -17,17 +18,34 @@ SOFT_SIDE = 512
 """Previews are doubled until they are as large as this."""
 
 
-class Picture:
-    """Holds ``image`` (which nobody changes) and, once they are needed, its copies at half the size, a quarter, ..."""
+LARGE = 2_000_000
+"""Pixels. To halve more than these takes longer than the window may be busy."""
 
-    def __init__(self, image: QImage) -> None:
-        self._levels = [image]
+SMALLEST = 256
+"""Nobody looks at a copy that is smaller than this for long."""
+
+
+class Picture:
+    """Holds ``image`` (which nobody changes) and its copies at half the size, a quarter, ...
+
+    Those of a large image are made elsewhere, by `halved`; until `take` brings them it is drawn without, a bit rough.
+    """
+
+    def __init__(self, image: QImage, copies: Sequence[QImage] = ()) -> None:
+        self._levels = [image, *copies]
+        self._is_waiting = is_large(image) and not copies
         self.has_alpha = image.hasAlphaChannel()
 
     @property
     def size(self) -> QSize:
         """Width and height in picture pixels."""
         return self._levels[0].size()
+
+    def take(self, image: QImage, copies: Sequence[QImage]) -> None:
+        """Use ``copies``, which are of ``image``, if this picture shows it."""
+        if self._levels[0].cacheKey() == image.cacheKey():
+            self._levels[1:] = copies
+            self._is_waiting = False
 
     def draw(self, painter: QPainter, target: QRectF, view: QRectF, *, ratio: float, is_smooth: bool) -> None:
         """Draw the picture into ``target``, as far as ``view`` shows it. ``ratio`` is the screen's pixel ratio."""
@@ -44,12 +62,15 @@ class Picture:
             source.width() * scale_x,
             source.height() * scale_y,
         )
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, is_smooth)
+        is_quick = self._is_waiting and level.width() > part.width() * ratio
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, is_smooth and not is_quick)
         painter.drawImage(part, level, QRectF(source))
 
     def _level(self, scale: float) -> QImage:
         """The smallest copy that need not be enlarged at ``scale``: less than halving is left to the painter."""
         wanted = max(0, math.floor(-math.log2(scale)))
+        if self._is_waiting:
+            return self._levels[0]
         while len(self._levels) <= wanted:
             self._levels.append(_halved(self._levels[-1]))
         return self._levels[wanted]
@@ -62,6 +83,21 @@ def _source(image: QImage, target: QRectF, seen: QRectF) -> QRect:
     right = math.ceil((seen.right() - target.x()) * scale_x) + 1
     bottom = math.ceil((seen.bottom() - target.y()) * scale_y) + 1
     return QRect(QPoint(left, top), QPoint(right - 1, bottom - 1)) & image.rect()
+
+
+def is_large(image: QImage) -> bool:
+    """Whether its copies are to be made on the pool."""
+    return image.width() * image.height() > LARGE
+
+
+def halved(image: QImage) -> list[QImage]:
+    """Copies of ``image`` at half the size, a quarter, ...; none of a small one. For any thread."""
+    copies: list[QImage] = []
+    rest = image
+    while is_large(image) and max(rest.width(), rest.height()) > SMALLEST:
+        rest = _halved(rest)
+        copies.append(rest)
+    return copies
 
 
 def _halved(image: QImage) -> QImage:

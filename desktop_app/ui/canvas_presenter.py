@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -14,6 +15,7 @@ from desktop_app.studio.document import Document
 from desktop_app.studio.jobs import Job, JobQueue
 from desktop_app.studio.pool import PoolRunner
 from desktop_app.ui.canvas import Canvas
+from desktop_app.ui.canvas_picture import halved, is_large
 
 
 def read_picture(path: Path) -> QImage:
@@ -22,6 +24,12 @@ def read_picture(path: Path) -> QImage:
     if image.isNull():
         raise ImageError("The picture cannot be shown", f"{path.name} is missing or damaged", "It may have been moved.")
     return image
+
+
+def _read_with_copies(path: Path) -> tuple[QImage, list[QImage]]:
+    """Runs on a pool thread."""
+    image = read_picture(path)
+    return image, halved(image)
 
 
 class CanvasPresenter(QObject):
@@ -38,6 +46,8 @@ class CanvasPresenter(QObject):
         self._reader = PoolRunner(self)
         self._reader.finished.connect(self._on_picture_read)
         self._reader.failed.connect(self._on_picture_failed)
+        self._halver = PoolRunner(self)
+        self._halver.finished.connect(canvas.take_copies)
         document.init_image_changed.connect(self._on_init_image_changed)
         document.opening_changed.connect(canvas.set_busy)
         jobs.progressed.connect(self._on_job_progressed)
@@ -59,7 +69,7 @@ class CanvasPresenter(QObject):
         if variation is None:
             self._canvas.set_result(None)
         else:
-            self._reader.start(variation.id, lambda: read_picture(variation.path))
+            self._reader.start(variation.id, partial(_read_with_copies, variation.path))
         self.shown_changed.emit()
 
     def belongs(self, request: Request) -> bool:
@@ -74,10 +84,11 @@ class CanvasPresenter(QObject):
     def close(self) -> None:
         """Let the reading threads end."""
         self._reader.wait()
+        self._halver.wait()
 
-    def _on_picture_read(self, variation_id: str, image: QImage) -> None:
+    def _on_picture_read(self, variation_id: str, read: tuple[QImage, list[QImage]]) -> None:
         if self._shown is not None and self._shown.id == variation_id:
-            self._canvas.set_result(image)
+            self._canvas.set_result(*read)
 
     def _on_picture_failed(self, variation_id: str, error: StudioError) -> None:
         if self._shown is not None and self._shown.id == variation_id:
@@ -87,6 +98,8 @@ class CanvasPresenter(QObject):
     def _on_init_image_changed(self) -> None:
         init_image = self._document.init_image
         self._canvas.set_init(init_image.qimage if init_image else None)
+        if init_image is not None and is_large(init_image.qimage):
+            self._halver.start(init_image.qimage, partial(halved, init_image.qimage))
         if self._shown is not None and not self.belongs(self._shown.request):
             self.show_variation(None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -128,10 +129,16 @@ class CompareView(QWidget):
         self._init = _picture(image)
         self._refresh()
 
-    def set_result(self, image: QImage | None) -> None:
-        """Show ``image`` as result, in the init image's place whatever its own size."""
-        self._result = _picture(image)
+    def set_result(self, image: QImage | None, copies: Sequence[QImage] = ()) -> None:
+        """Show ``image`` as result, in the init image's place whatever its size; ``copies`` are those of `halved`."""
+        self._result = _picture(image, copies)
         self._refresh()
+
+    def take_copies(self, image: QImage, copies: Sequence[QImage]) -> None:
+        """Draw ``image`` with the help of ``copies`` from now on, if it is shown."""
+        for picture in filter(None, (self._init, self._result)):
+            picture.take(image, copies)
+        self.update()
 
     def set_preview(self, image: QImage | None) -> None:
         """Show ``image`` in the result's place until it is None again."""
@@ -419,5 +426,5 @@ class CompareView(QWidget):
             self.setCursor(shapes.ClosedHandCursor if self._pan_from is not None else shapes.OpenHandCursor)
 
 
-def _picture(image: QImage | None) -> Picture | None:
-    return Picture(image) if image is not None and not image.isNull() else None
+def _picture(image: QImage | None, copies: Sequence[QImage] = ()) -> Picture | None:
+    return Picture(image, copies) if image is not None and not image.isNull() else None

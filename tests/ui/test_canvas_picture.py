@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QColor, QImage, QPainter
 
-from desktop_app.ui.canvas_picture import SOFT_SIDE, Picture, checkerboard, softened
+from desktop_app.ui.canvas_picture import LARGE, SOFT_SIDE, Picture, checkerboard, halved, softened
 
 pytestmark = pytest.mark.usefixtures("qapp")
 
@@ -84,3 +84,30 @@ def test_a_preview_is_enlarged_until_it_is_no_longer_small() -> None:
 def test_the_checkerboard_has_two_tones(is_dark: bool) -> None:
     tile = checkerboard(is_dark=is_dark).texture().toImage()
     assert tile.pixelColor(0, 0) == tile.pixelColor(8, 8) != tile.pixelColor(8, 0)
+
+
+def test_a_large_picture_waits_for_its_copies_and_is_drawn_meanwhile() -> None:
+    image = QImage(2000, 1001, QImage.Format.Format_RGB888)
+    assert image.width() * image.height() > LARGE
+    image.fill(QColor("blue"))
+    picture = Picture(image)
+    assert draw(picture, QRectF(0, 0, 64, 32)).pixelColor(30, 15) == QColor("blue")
+    copies = halved(image)
+    assert [copy.width() for copy in copies] == [1000, 500, 250]
+    copies[-1].fill(QColor("green"))
+    copies[-2].fill(QColor("green"))
+    picture.take(image, copies)
+    assert draw(picture, QRectF(0, 0, 64, 32)).pixelColor(30, 15) == QColor("green")
+
+
+def test_copies_of_another_picture_are_not_taken() -> None:
+    image, other = (QImage(2000, 1001, QImage.Format.Format_RGB888) for _ in range(2))
+    image.fill(QColor("blue"))
+    other.fill(QColor("green"))
+    picture = Picture(image)
+    picture.take(other, halved(other))
+    assert draw(picture, QRectF(0, 0, 64, 32)).pixelColor(30, 15) == QColor("blue")
+
+
+def test_a_small_picture_needs_no_copies_from_elsewhere() -> None:
+    assert halved(QImage(600, 400, QImage.Format.Format_RGB888)) == []
