@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QIcon, QKeyEvent, QShowEvent
-from PySide6.QtWidgets import QDockWidget, QFrame, QMainWindow, QMenu, QScrollArea, QStatusBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDockWidget, QFrame, QMainWindow, QMenu, QStatusBar, QVBoxLayout, QWidget
 
 from desktop_app.core.errors import ImageError, RequestError, StudioError
 from desktop_app.ui.actions import ACTIONS, MENUS, make_actions, translate
@@ -15,6 +15,7 @@ from desktop_app.ui.canvas import Canvas
 from desktop_app.ui.canvas_drop import DropZone
 from desktop_app.ui.canvas_presenter import CanvasPresenter
 from desktop_app.ui.canvas_sources import offers_picture
+from desktop_app.ui.column_area import ColumnArea
 from desktop_app.ui.commands import Commands
 from desktop_app.ui.dialogs import DetailsDialog, ask_quit
 from desktop_app.ui.field import Field
@@ -34,6 +35,9 @@ from desktop_app.ui.view_commands import ViewCommands
 LAYOUT_VERSION = 1
 PARAMS_WIDTH = 320
 GALLERY_WIDTH = 260
+FONT_HEIGHT = 16
+"""The font that these widths are for."""
+
 FIRST_PAINT_MS = 50
 TRIVIAL_SECONDS = 10
 """A running job that needs no longer is stopped without asking: it stays in the queue."""
@@ -110,7 +114,9 @@ class MainWindow(QMainWindow):
         self.queue_dock.visibilityChanged.connect(self.job_bar.queue.setChecked)
         self.job_bar.queue_toggled.connect(self.queue_dock.setVisible)
         docks = [self.params_dock, self.gallery_dock]
-        self.resizeDocks(docks, [PARAMS_WIDTH, GALLERY_WIDTH], Qt.Orientation.Horizontal)
+        scale = max(self.fontMetrics().height() / FONT_HEIGHT, 1.0)
+        widths = [round(width * scale) for width in (PARAMS_WIDTH, GALLERY_WIDTH)]
+        self.resizeDocks(docks, widths, Qt.Orientation.Horizontal)
 
     def _make_params_page(self) -> QWidget:
         """The controls in a column that scrolls, and the Generate button that never scrolls away."""
@@ -121,16 +127,14 @@ class MainWindow(QMainWindow):
         layout.addWidget(self.prompt_panel)
         layout.addWidget(self.params_panel)
         layout.addStretch()
-        area = QScrollArea()
+        area = ColumnArea()
         self._params_area = area
         area.setObjectName("paramsScroll")
         area.setWidget(column)
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         page = QWidget()
-        page.setMinimumWidth(PARAMS_WIDTH - 40)
         whole = QVBoxLayout(page)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(0)

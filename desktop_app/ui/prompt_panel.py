@@ -33,7 +33,7 @@ class PromptPanel(QWidget):
         self.recipe.setObjectName("recipeCombo")
         self.recipe.activated.connect(self._on_recipe_activated)
         self.prompt = self._prompt_edit("promptEdit", self.tr("What should the picture become?"))
-        self.negative = self._prompt_edit("negativePromptEdit", self.tr("What should it not show? (optional)"), 1)
+        self.negative = self._prompt_edit("negativePromptEdit", self.tr("What should it not show?"), 1)
         self.prompt.edited.connect(self._on_prompt_edited)
         self.negative.edited.connect(self._on_negative_edited)
         self._counter = self._count_label("promptCounter")

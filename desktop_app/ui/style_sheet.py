@@ -82,6 +82,8 @@ def _sliders(scheme: Scheme) -> str:
     QSlider {{ min-height: 24px; max-height: 24px; }}
     QSlider::groove:horizontal {{ height: 4px; border-radius: 2px; background: {scheme.border}; }}
     QSlider::sub-page:horizontal {{ border-radius: 2px; background: {scheme.focus}; }}
+    QSlider[mirrored="true"]::sub-page:horizontal {{ background: transparent; }}
+    QSlider[mirrored="true"]::add-page:horizontal {{ border-radius: 2px; background: {scheme.focus}; }}
     QSlider::handle:horizontal {{
         width: 14px; height: 14px; margin: -6px 0; border-radius: 8px;
         border: 1px solid {scheme.dim}; background: {scheme.handle};

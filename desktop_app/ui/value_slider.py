@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QLineF, Qt
+from PySide6.QtCore import QEvent, QLineF, Qt
 from PySide6.QtGui import QDoubleValidator, QKeyEvent, QPainter, QPaintEvent, QPalette, QWheelEvent
 from PySide6.QtWidgets import QLineEdit, QSlider
 from superqt import QDoubleSlider, QLabeledDoubleSlider
@@ -24,6 +24,17 @@ PAGES = {Qt.Key.Key_PageUp: 1, Qt.Key.Key_PageDown: -1}
 
 class SliderBar(QDoubleSlider):  # type: ignore[misc]  # superqt is not typed here
     """The bar itself. superqt's own does nothing at a key (superqt 0.8), and takes the wheel without the keyboard."""
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Another reading direction."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.LayoutDirectionChange:
+            self.mark_direction()
+
+    def mark_direction(self) -> None:
+        """From right to left the filled part is the right one, which a style sheet cannot know by itself."""
+        self.setProperty("mirrored", self.layoutDirection() is Qt.LayoutDirection.RightToLeft)
+        self.style().polish(self)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """The bar, and its ticks, which Qt leaves out of a slider with a style sheet."""
@@ -90,6 +101,7 @@ class ValueSlider(QLabeledDoubleSlider):  # type: ignore[misc]
         for part in (self, self.bar, self.box):
             describe(part, param)
         self._set_up_box()
+        self.bar.mark_direction()
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setFocusProxy(self.bar)
         self.bar.setFocusPolicy(Qt.FocusPolicy.StrongFocus)

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QListView,
     QPlainTextEdit,
+    QScrollArea,
     QToolButton,
 )
 
@@ -182,6 +183,17 @@ def test_a_result_that_is_trashed_in_the_gallery_leaves_the_canvas(qtbot, window
     assert window.presenter.shown is None
     qtbot.waitUntil(lambda: window.strip.model.rowCount() == 1)
     assert not window.strip.view.selectionModel().hasSelection()
+
+
+def test_no_control_is_cut_at_its_side_by_a_larger_font(window, qapp):
+    before = qapp.font()
+    larger = qapp.font()
+    larger.setPointSizeF(before.pointSizeF() * 1.6)
+    qapp.setFont(larger)
+    area = window.findChild(QScrollArea, "paramsScroll")
+    area.updateGeometry()
+    assert area.minimumSizeHint().width() >= area.widget().minimumSizeHint().width()
+    qapp.setFont(before)
 
 
 def test_panels_that_were_hidden_stay_hidden_after_a_restart(window, reopen):

@@ -87,6 +87,19 @@ def test_every_part_of_a_slider_is_one_stop_and_has_a_name(qtbot, panel):
     assert panel.guidance.bar.hasFocus()
 
 
+def test_a_slider_from_right_to_left_is_filled_from_the_right(qtbot, window, panel):
+    bar = panel.guidance.bar
+    accent = window.palette().link().color()
+
+    def is_filled(x: int) -> bool:
+        return bar.grab().toImage().pixelColor(x, bar.height() // 2) == accent
+
+    assert is_filled(6)
+    assert not is_filled(bar.width() - 6)
+    panel.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
+    qtbot.waitUntil(lambda: is_filled(bar.width() - 6) and not is_filled(6))
+
+
 def test_snapping_can_be_switched_off(with_init, panel):
     with_init.actions_by_id["snap_strength"].trigger()
     panel.strength.slider.setSliderDown(True)
