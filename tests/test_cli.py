@@ -240,6 +240,14 @@ def test_a_reader_that_has_had_enough_is_no_error():
         assert process.stderr.read() == b""
 
 
+def test_a_request_names_its_checkpoint_so_that_it_can_be_repeated_from_anywhere(quick, tmp_path, monkeypatch, capsys):
+    shutil.copytree(STARTER, tmp_path / "mine")
+    monkeypatch.chdir(tmp_path)
+    assert quick("--prompt", "x", "--checkpoint", "mine", "--json", "-o", "out.png") == 0
+    found = json.loads(capsys.readouterr().out)["request"]["stages"][0]["checkpoint"]
+    assert found == str(tmp_path / "mine")
+
+
 def test_from_with_its_own_init_image_keeps_the_size(quick, tmp_path, capsys):
     init, first = tmp_path / "init.png", tmp_path / "first.png"
     assert quick(init, "--prompt", "x", "--size", "64x96", "--no-own-size", "-o", first) == 0
@@ -313,6 +321,13 @@ def test_doctor_tells_versions_devices_folders_and_checkpoints(data_dir):
     assert done.returncode == 0
     for words in (__version__, "torch", "engine runs on", "cpu", str(data_dir), "Starter", "ready", "WILL NOT RUN"):
         assert words in done.stdout
+
+
+def test_doctor_tells_of_a_data_folder_that_cannot_be(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("desktop_app.cli.doctor._ask_engine", lambda paths: "not asked")
+    (tmp_path / "file").write_text("no folder")
+    assert main(["--data-dir", str(tmp_path / "file"), "doctor"]) == 0
+    assert "CANNOT BE MADE" in capsys.readouterr().out
 
 
 @pytest.mark.timeout(300)

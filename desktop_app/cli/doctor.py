@@ -95,6 +95,8 @@ def _tell_folders(paths: Paths) -> Lines:
 
 def _describe_folder(folder: Path) -> str:
     there = next(path for path in (folder, *folder.parents) if os.path.exists(path))
+    if not there.is_dir():
+        return f"CANNOT BE MADE: {there} is no folder"
     free = _gigabytes(shutil.disk_usage(there).free)
     if not os.access(there, os.W_OK):
         return f"not writable, {free} free"

@@ -47,7 +47,10 @@ def generate(options: argparse.Namespace) -> int:
     with _make_scratch() as scratch:
         start = _choose_start(options, paths, scratch)
         params = replace(start.params, **given_params(options))
-        requests = build_requests(params, start.init_image, checkpoints.describe(params.checkpoint))
+        info = checkpoints.describe(params.checkpoint)
+        if params.checkpoint != STARTER:
+            params = replace(params, checkpoint=str(info.path))  # so that the request can be repeated from anywhere
+        requests = build_requests(params, start.init_image, info)
         outs = _name_outs(options.out, params.count, overwrite=options.overwrite)
         if not options.overwrite:
             _spare_sources(outs, start.init_image, options.source)

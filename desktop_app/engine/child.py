@@ -111,15 +111,16 @@ class _Server:
             self._cancelled_before.clear()
 
     def _read(self) -> None:
-        while True:
-            try:
+        try:
+            while True:
                 order: Order = self._connection.recv()
-            except (EOFError, OSError):
-                os._exit(OWNER_IS_GONE)  # in the middle of whatever it is doing: nobody waits for it any more
-            if isinstance(order, Cancel):
-                self._stop(order.call)
-            else:
-                self._orders.put(order)
+                if isinstance(order, Cancel):
+                    self._stop(order.call)
+                else:
+                    self._orders.put(order)
+        finally:
+            # In the middle of whatever it is doing: nobody waits for it any more, or what they ask is not understood.
+            os._exit(OWNER_IS_GONE)
 
     def _stop(self, call: int) -> None:
         with self._lock:

@@ -93,6 +93,14 @@ def test_what_a_crash_has_left_in_the_log_stays_there(engine_data_dir):
     assert log.read_text() == "Fatal Python error: Segmentation fault\n"
 
 
+def test_a_child_that_does_not_understand_ends_instead_of_waiting_for_ever(engine_data_dir):
+    with closing(EngineProcess(engine_data_dir, threads=1)) as engine:
+        engine.warm_up()
+        child, connection = psutil.Process(engine.pid), engine._connection
+        connection.send_bytes(b"no order")
+        assert not psutil.wait_procs([child], timeout=10)[1]
+
+
 def test_another_thread_can_end_the_child_at_once(engine_process):
     recorder = Recorder(at_step=lambda step: engine_process.abort())
     with pytest.raises(EngineCrashed):
