@@ -27,7 +27,7 @@ from desktop_app.ui.canvas_busy import BusyLabel
 from desktop_app.ui.canvas_drop import DropOverlay, DropZone
 from desktop_app.ui.canvas_empty import EmptyCanvas
 from desktop_app.ui.canvas_paint import ground
-from desktop_app.ui.canvas_sources import offers_picture, read_drop, read_paste, read_variations
+from desktop_app.ui.canvas_sources import left_out, offers_picture, read_drop, read_paste, read_variations
 from desktop_app.ui.compare_view import CompareView, ViewMode
 from desktop_app.ui.theme import GRID
 
@@ -54,6 +54,8 @@ class Canvas(QWidget):
     image_dropped = Signal(object, DropZone)
     """A `Path`, bytes, a web address or a `QImage`, and the zone it was dropped on."""
     variation_dropped = Signal(str, DropZone)
+    left_out = Signal(list)
+    """Names of what was dropped beside the one picture that is taken."""
     sample_requested = Signal(Path)
     paste_requested = Signal()
     open_requested = Signal()
@@ -311,6 +313,8 @@ class Canvas(QWidget):
             self.variation_dropped.emit(ids[0], zone)
         else:
             self.image_dropped.emit(source, zone)
+        if names := left_out(event.mimeData()):
+            self.left_out.emit(names)
 
     def _take(self, event: QDragMoveEvent) -> None:
         event.setDropAction(Qt.DropAction.CopyAction)

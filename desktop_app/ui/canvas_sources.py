@@ -45,6 +45,11 @@ def read_drop(mime: QMimeData) -> Source | None:
     return _local_file(mime) or _contents(mime) or _pixels(mime) or _fragment(mime) or _address(mime)
 
 
+def left_out(mime: QMimeData) -> list[str]:
+    """Names of the files that `read_drop` passes over, because it takes one."""
+    return [Path(url.toLocalFile()).name for url in mime.urls() if url.isLocalFile()][1:]
+
+
 def read_paste(mime: QMimeData) -> Source | None:
     """The picture on the clipboard; None where there is other text, which may be generation text."""
     return read_drop(mime) or _path(mime.text())

@@ -92,6 +92,7 @@ class Commands(QObject):
         canvas = window.canvas
         canvas.image_dropped.connect(self._on_image_dropped)
         canvas.variation_dropped.connect(self._on_variation_dropped)
+        canvas.left_out.connect(window.tell_left_out)
         canvas.sample_requested.connect(self._document.open_image)
         canvas.paste_requested.connect(self.paste)
         canvas.open_requested.connect(self.open_picture)

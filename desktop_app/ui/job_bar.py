@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QProgressBar, 
 from superqt import QElidingLabel
 
 from desktop_app.core.engine import EngineStatus
-from desktop_app.studio.jobs import Job, JobQueue
+from desktop_app.studio.jobs import Job, JobQueue, JobState
 from desktop_app.ui.field import set_role
 from desktop_app.ui.icons import Icons
 from desktop_app.ui.job_texts import progress_text, share_done
@@ -118,5 +118,8 @@ class JobBar(QFrame):
         self.stop.setToolTip(self._actions["stop"].toolTip())
 
     def _on_job_progressed(self, job: Job) -> None:
-        self._text.setText(progress_text(job))
+        text = progress_text(job)
+        if self._jobs.paused and job.state is not JobState.STOPPING:
+            text = self.tr("%1 · then the queue pauses").replace("%1", text)
+        self._text.setText(text)
         self.progress.setValue(round(FULL * share_done(job.progress)))

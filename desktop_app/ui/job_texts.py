@@ -80,9 +80,9 @@ def state_text(job: Job) -> str:
 
 
 def values_text(job: Job) -> str:
-    """Such as "strength 0.6 · 20 steps · seed 7": tells apart two jobs of one prompt."""
-    stage, facts = job.request.stages[0], [_tr("%1 steps"), _tr("seed %1")]
-    texts = [fact.replace("%1", str(value)) for fact, value in zip(facts, (stage.steps, job.request.seed), strict=True)]
+    """Such as "strength 0.6 · seed 7 · 20 steps": tells apart two jobs of one prompt."""
+    stage = job.request.stages[0]
+    texts = [_tr("seed %1").replace("%1", str(job.request.seed)), _tr("%1 steps").replace("%1", str(stage.steps))]
     if job.request.init_image is not None:
         texts.insert(0, _tr("strength %1").replace("%1", f"{stage.strength:g}"))
     return " · ".join(texts)

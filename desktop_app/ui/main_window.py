@@ -207,9 +207,12 @@ class MainWindow(QMainWindow):
         if images:
             self.document.open_image(images[0])
         if len(images) > 1:
-            title = self.tr("Only the first picture was opened")
-            hint = self.tr("Open the others one after the other.")
-            self.banner.show_error(ImageError(title, ", ".join(path.name for path in images[1:]), hint))
+            self.tell_left_out([path.name for path in images[1:]])
+
+    def tell_left_out(self, names: list[str]) -> None:
+        """Say that only the first of several pictures was taken."""
+        hint = self.tr("Bring the others one after the other.")
+        self.banner.show_error(ImageError(self.tr("Only the first picture was taken"), ", ".join(names), hint))
 
     def reset_layout(self) -> None:
         """Put the docks where they were at the very first start."""

@@ -35,10 +35,10 @@ def open_window(qtbot, data_dir: Path) -> Iterator[Callable[..., MainWindow]]:
         window.deleteLater()
 
 
-def drop_file(widget: QWidget, path: Path) -> None:
-    """Send ``widget`` what it gets when a file is dropped on its middle from a file manager."""
+def drop_file(widget: QWidget, *paths: Path) -> None:
+    """Send ``widget`` what it gets when files are dropped on its middle from a file manager."""
     data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(path))])
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
     at = QPoint(widget.width() // 3, widget.height() // 2)
     buttons, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
     enter = QDragEnterEvent(at, Qt.DropAction.CopyAction, data, buttons, keys)
@@ -50,5 +50,5 @@ def drop_file(widget: QWidget, path: Path) -> None:
 
 
 @pytest.fixture
-def drop() -> Callable[[QWidget, Path], None]:
+def drop() -> Callable[..., None]:
     return drop_file

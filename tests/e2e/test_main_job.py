@@ -9,7 +9,16 @@ import psutil
 import pytest
 from PySide6.QtCore import QMimeData, QSize, Qt, QUrl
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QLabel, QListView, QPlainTextEdit, QProgressBar, QPushButton, QSpinBox, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QLabel,
+    QListView,
+    QPlainTextEdit,
+    QProgressBar,
+    QPushButton,
+    QSpinBox,
+    QWidget,
+)
 from superqt import QLabeledDoubleSlider
 from support import PROJECT
 
@@ -158,6 +167,16 @@ def test_a_picture_dropped_beside_the_canvas_is_opened_and_its_address_is_no_pro
         drop(window, SAMPLE)
     assert window.document.init_image.name == "drawing.png"
     assert prompt.toPlainText() == ""
+
+
+def test_of_several_dropped_pictures_the_first_is_taken_and_the_others_are_named(qtbot, open_window, drop):
+    from desktop_app.engine.fake import FakeEngine
+
+    window = open_window(FakeEngine())
+    with qtbot.waitSignal(window.document.init_image_changed):
+        drop(window.canvas, SAMPLE, SAMPLE.with_name("cat.jpg"))
+    assert window.document.init_image.name == "drawing.png"
+    assert window.banner.error.detail == "cat.jpg"
 
 
 def test_a_digit_gives_stars_in_the_gallery_and_changes_the_view_elsewhere(qtbot, open_window, drop):

@@ -120,10 +120,20 @@ def test_what_is_said_of_jobs_that_do_not_run():
     assert clock(3725) == "1:02:05"
 
 
+def test_a_queue_that_will_pause_says_so_while_the_picture_is_made(qtbot, window):
+    window.document.set_params("Long", steps=900)
+    window.commands.generate()
+    qtbot.waitUntil(lambda: window.jobs.current is not None and window.jobs.current.progress is not None)
+    window.actions_by_id["stop_after"].trigger()
+    assert window.findChild(QLabel, "phaseLabel").text().endswith("then the queue pauses")
+    window.actions_by_id["stop"].trigger()
+    qtbot.waitUntil(lambda: window.jobs.current is None)
+
+
 def test_two_jobs_of_one_prompt_can_be_told_apart(picture):
-    assert values_text(Job(make_request(seed=7))) == "4 steps · seed 7"
+    assert values_text(Job(make_request(seed=7))) == "seed 7 · 4 steps"
     init = make_ref(picture())
-    assert values_text(Job(make_request(init, seed=7, strength=0.35))) == "strength 0.35 · 4 steps · seed 7"
+    assert values_text(Job(make_request(init, seed=7, strength=0.35))) == "strength 0.35 · seed 7 · 4 steps"
 
 
 def test_the_bar_never_goes_back_within_a_run():
