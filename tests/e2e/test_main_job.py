@@ -10,7 +10,6 @@ import pytest
 from PySide6.QtCore import QMimeData, QSize, Qt, QUrl
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import (
-    QApplication,
     QLabel,
     QListView,
     QPlainTextEdit,
