@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from desktop_app.core.errors import Cancelled, CheckpointError, DeviceLost, OutO
 log = logging.getLogger(__name__)
 
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "std::bad_alloc")
+_WANTED = re.compile(r"tried to allocate ([\d.]+) (bytes|[KMG]iB)", re.IGNORECASE)
+"""How the allocators of torch say how much they could not get."""
+
 _SMALLER = "Choose a smaller size, or close other programs that use this device."
 
 
@@ -61,7 +65,11 @@ def running() -> Iterator[None]:
 
 
 def _no_memory(title: str, e: BaseException) -> OutOfMemory:
-    return OutOfMemory(title, _first_line(e), _SMALLER)
+    wanted = _WANTED.search(str(e))
+    if not wanted:
+        return OutOfMemory(title, _first_line(e), _SMALLER)
+    amount = f"{int(wanted[1]) / 1e9:.1f} GB" if wanted[2] == "bytes" else f"{wanted[1]} {wanted[2]}"
+    return OutOfMemory(title, f"{amount} more would have been needed", _SMALLER)
 
 
 def _first_line(e: BaseException) -> str:

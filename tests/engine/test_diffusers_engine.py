@@ -127,7 +127,7 @@ def test_a_full_memory_is_told_and_the_next_run_is_as_before(tiny_engine):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
     unet_of(tiny_engine).register_forward_pre_hook(run_out)
-    with pytest.raises(OutOfMemory, match="memory is full"):
+    with pytest.raises(OutOfMemory, match="memory is full: 2 GiB more"):
         paint(tiny_engine, request)
     assert hash_pixels(paint(tiny_engine, request)) == before
 
@@ -135,11 +135,13 @@ def test_a_full_memory_is_told_and_the_next_run_is_as_before(tiny_engine):
 def test_a_real_allocation_that_is_too_large_is_a_full_memory():
     import torch
 
-    from desktop_app.engine.faults import is_out_of_memory
+    from desktop_app.engine.faults import is_out_of_memory, running
 
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**60)
     assert is_out_of_memory(caught.value)
+    with pytest.raises(OutOfMemory, match=r"[\d.]+ GB more would have been needed"), running():
+        raise caught.value
     assert not is_out_of_memory(RuntimeError("shapes cannot be multiplied"))
 
 
