@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import http.client
 import ipaddress
 import re
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import SplitResult, unquote, unquote_to_bytes, urljoin, urlsplit
 
@@ -29,6 +31,8 @@ TIMEOUT_S = 10.0
 
 TOTAL_S = 60.0
 CHUNK = 64 * 1024
+LOOK_S = 0.1
+"""How often the cancel flag and the clock are looked at."""
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _SAVE_IT = "Open the address in a browser, save the picture, and drop the file here."
@@ -45,7 +49,11 @@ def fetch_image(url: str, *, allow_private: bool = False, cancel: CancelFlag | N
     deadline = time.monotonic() + TOTAL_S
     for _ in range(MAX_REDIRECTS + 1):
         parts = _check_address(address, allow_private=allow_private)
-        content, redirect = _fetch_once(parts, deadline, cancel, allow_private=allow_private)
+        try:
+            content, redirect = _fetch_once(parts, deadline, cancel, allow_private=allow_private)
+        except ImageError:
+            _check_time(parts, deadline, cancel)
+            raise
         if redirect is None:
             return content, _name(parts)
         address = urljoin(parts.geturl(), redirect)
@@ -116,9 +124,43 @@ def _fetch_once(
     parts: SplitResult, deadline: float, cancel: CancelFlag | None, *, allow_private: bool
 ) -> tuple[bytes, str | None]:
     """The contents, or where the server sends on to."""
+    with _watched(deadline, cancel) as sockets:
+        return _exchange(parts, deadline, cancel, sockets, allow_private=allow_private)
+
+
+@contextlib.contextmanager
+def _watched(deadline: float, cancel: CancelFlag | None) -> Iterator[list[socket.socket]]:
+    """The socket put last into the list is shut at the deadline or on a cancel, which ends what waits on it."""
+    sockets: list[socket.socket] = []
+    is_done = threading.Event()
+
+    def watch() -> None:
+        while not is_done.wait(LOOK_S):
+            if time.monotonic() > deadline or (cancel is not None and cancel.is_set()):
+                for each in sockets[-1:]:
+                    with contextlib.suppress(OSError):
+                        socket.socket.shutdown(each, socket.SHUT_RDWR)  # past TLS, whose state is the other thread's
+
+    thread = threading.Thread(target=watch, name="fetch", daemon=True)
+    thread.start()
+    try:
+        yield sockets
+    finally:
+        is_done.set()
+        thread.join()
+
+
+def _exchange(
+    parts: SplitResult,
+    deadline: float,
+    cancel: CancelFlag | None,
+    sockets: list[socket.socket],
+    *,
+    allow_private: bool,
+) -> tuple[bytes, str | None]:
     connection: http.client.HTTPConnection | None = None
     try:
-        connection = _connect(parts, allow_private=allow_private)
+        connection = _connect(parts, sockets, allow_private=allow_private)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         headers = {"User-Agent": f"Underpaint/{__version__}", "Accept": "image/*", "Accept-Encoding": "identity"}
         connection.request("GET", _ascii(path), headers=headers)
@@ -139,15 +181,19 @@ def _fetch_once(
             connection.close()
 
 
-def _connect(parts: SplitResult, *, allow_private: bool) -> http.client.HTTPConnection:
+def _connect(parts: SplitResult, sockets: list[socket.socket], *, allow_private: bool) -> http.client.HTTPConnection:
     """A connection to the checked address, that asks for the host by its name."""
     family, address = _resolve(parts, allow_private=allow_private)
     raw = socket.socket(family, socket.SOCK_STREAM)
+    sockets.append(raw)
     try:
         raw.settimeout(TIMEOUT_S)
         raw.connect(address)
         if parts.scheme == "https":
-            raw = ssl.create_default_context().wrap_socket(raw, server_hostname=parts.hostname)
+            context = ssl.create_default_context()
+            raw = secure = context.wrap_socket(raw, server_hostname=parts.hostname, do_handshake_on_connect=False)
+            sockets.append(secure)
+            secure.do_handshake()
     except BaseException:
         raw.close()
         raise
@@ -178,16 +224,21 @@ def _read(parts: SplitResult, response: http.client.HTTPResponse, deadline: floa
     content = bytearray()
     while chunk := response.read1(CHUNK):
         content += chunk
-        if cancel is not None and cancel.is_set():
-            raise Cancelled
+        _check_time(parts, deadline, cancel)
         if len(content) > MAX_BYTES:
             raise _too_large(parts)
-        if time.monotonic() > deadline:
-            raise _refused(parts.geturl(), "it comes too slowly", _SAVE_IT)
+    _check_time(parts, deadline, cancel)  # what looks like the end may be the socket that was shut
     length = response.headers.get("Content-Length", "")
     if length.isdecimal() and len(content) < int(length):
         raise _refused(parts.geturl(), "the connection was cut", "Try again.")
     return bytes(content)
+
+
+def _check_time(parts: SplitResult, deadline: float, cancel: CancelFlag | None) -> None:
+    if cancel is not None and cancel.is_set():
+        raise Cancelled
+    if time.monotonic() > deadline:
+        raise _refused(parts.geturl(), "it comes too slowly", _SAVE_IT)
 
 
 def _too_large(parts: SplitResult) -> ImageError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -102,6 +103,40 @@ def test_a_cancel_ends_it(server):
     cancel.set()
     with pytest.raises(Cancelled):
         fetch_image(f"{server}/cat.png", allow_private=True, cancel=cancel)
+
+
+@pytest.fixture
+def silent_server() -> Iterator[str]:
+    """Takes connections, and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.timeout(8)
+def test_a_cancel_ends_the_wait_for_a_silent_server(silent_server):
+    cancel = threading.Event()
+    timer = threading.Timer(0.3, cancel.set)
+    timer.start()
+    with pytest.raises(Cancelled):
+        fetch_image(f"{silent_server}/cat.png", allow_private=True, cancel=cancel)
+    timer.join()
+
+
+@pytest.mark.timeout(8)
+def test_all_of_it_has_a_time_limit(silent_server, monkeypatch):
+    monkeypatch.setattr(fetch, "TOTAL_S", 0.3)
+    with pytest.raises(ImageError, match="too slowly"):
+        fetch_image(f"{silent_server}/cat.png", allow_private=True)
+
+
+@pytest.mark.timeout(8)
+def test_a_cancel_ends_the_wait_within_a_secure_connection(silent_server):
+    cancel = threading.Event()
+    timer = threading.Timer(0.3, cancel.set)
+    timer.start()
+    with pytest.raises(Cancelled):
+        fetch_image(f"{silent_server.replace('http', 'https')}/cat.png", allow_private=True, cancel=cancel)
+    timer.join()
 
 
 def test_a_server_that_is_not_there_is_told():
