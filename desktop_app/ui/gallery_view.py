@@ -69,9 +69,11 @@ class GalleryList(QListView):
         return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Delete trashes, digits give stars, the rest moves about."""
+        """Delete trashes, digits give stars, Space is the window's, the rest moves about."""
         stars = _stars_of(event)
-        if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+        if event.key() == Qt.Key.Key_Space and event.modifiers() == Qt.KeyboardModifier.NoModifier:
+            event.ignore()
+        elif event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
             self.trash_requested.emit()
         elif stars is not None:
             self.stars_requested.emit(stars)

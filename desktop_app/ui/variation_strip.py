@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QObject, Qt, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QListView, QVBoxLayout, QWidget
 
 from desktop_app.core.errors import StudioError
@@ -222,6 +223,17 @@ class StripModel(QAbstractListModel):
             self.dataChanged.emit(self.index(0, 0), self.index(self.rowCount() - 1, 0))
 
 
+class StripList(QListView):
+    """The row of pictures. Space is left to the window, which shows the init image: here one compares."""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Arrows go from picture to picture."""
+        if event.key() == Qt.Key.Key_Space:
+            event.ignore()
+        else:
+            super().keyPressEvent(event)
+
+
 class VariationStrip(QWidget):
     """One row of pictures under the canvas; low or away while there are none."""
 
@@ -242,7 +254,7 @@ class VariationStrip(QWidget):
         self._fit_height()
 
     def _make_view(self) -> QListView:
-        view = QListView()
+        view = StripList()
         view.setObjectName("variationStrip")
         view.setAccessibleName(self.tr("Variations of this init image"))
         view.setFlow(QListView.Flow.LeftToRight)

@@ -196,6 +196,21 @@ def test_no_control_is_cut_at_its_side_by_a_larger_font(window, qapp):
     qapp.setFont(before)
 
 
+def test_space_shows_the_init_image_while_a_variation_is_picked(qtbot, window, picture):
+    with qtbot.waitSignal(window.document.init_image_changed):
+        window.document.open_image(picture())
+    window.document.set_params("Quick", steps=2)
+    with qtbot.waitSignal(window.jobs.finished):
+        window.commands.generate()
+    held = []
+    window.canvas.hold_init = held.append
+    for view in (window.strip.view, window.gallery_panel.view):
+        view.setFocus()
+        qtbot.keyPress(view, Qt.Key.Key_Space)
+        qtbot.keyRelease(view, Qt.Key.Key_Space)
+    assert held == [True, False, True, False]
+
+
 def test_panels_that_were_hidden_stay_hidden_after_a_restart(window, reopen):
     window.gallery_dock.hide()
     window.queue_dock.show()
