@@ -8,12 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import numpy
 import pytest
 from PIL import Image
-from support import PROJECT, STARTER, make_picture
+from support import PROJECT, STARTER, make_picture, make_request, make_result
 
 from desktop_app import __version__
 from desktop_app.__main__ import check_screen, main
@@ -23,6 +24,8 @@ from desktop_app.core.image import load_image, read_texts
 from desktop_app.core.params import Params
 from desktop_app.core.request import hash_pixels
 from desktop_app.engine.fake import FakeEngine
+from desktop_app.store.gallery import GalleryStore
+from desktop_app.store.paths import user_paths
 
 SAMPLE = PROJECT / "resources" / "samples" / "drawing.png"
 PROMPT = "lemon, glossy icon, purple background"
@@ -253,6 +256,23 @@ def test_from_with_its_own_init_image_keeps_the_size(quick, tmp_path, capsys):
     assert quick(init, "--prompt", "x", "--size", "64x96", "--no-own-size", "-o", first) == 0
     assert quick(init, "--from", first, "-o", tmp_path / "second.png") == 0
     assert load_image(tmp_path / "second.png").size == (64, 96)
+
+
+def test_from_a_picture_of_the_gallery_finds_its_init_image_there(quick, tmp_path, capsys):
+    gallery = GalleryStore(user_paths(tmp_path / "data"))
+    gallery.open()
+    with closing(gallery):
+        request = make_request(gallery.keep_init_image(make_picture((48, 48)), "cat.png"))
+        variation = gallery.save(request, make_result(request))
+    assert quick("--from", variation.path, "--json", "-o", tmp_path / "again.png") == 0
+    again = json.loads(capsys.readouterr().out)["request"]
+    assert again == request.to_json()
+
+
+def test_from_a_picture_whose_init_image_is_nowhere_is_told(quick, tmp_path, capsys):
+    assert quick(tmp_path / "init.png", "--prompt", "x", "-o", tmp_path / "first.png") == 0
+    assert quick("--from", tmp_path / "first.png", "-o", tmp_path / "again.png") == 1
+    assert "init.png" in capsys.readouterr().err
 
 
 def test_from_a_picture_without_init_image_leaves_the_given_one_visible(quick, tmp_path, capsys):
