@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
+import shutil
 import sys
 import tomllib
 
@@ -161,43 +163,71 @@ def test_the_codec_passes_pictures_through_and_learns(work, recipe):
     assert trained > untrained > 10
 
 
-def test_training_that_was_stopped_goes_on_as_if_it_had_not_been(work, recipe, tmp_path_factory, expect_log):
-    import shutil
+def options(**changes):
+    """As the command line of the training gives them."""
+    usual = {"device": "cpu", "threads": 1, "workers": 1, "half": False, "steps": 4, "minutes": 9.0}
+    return argparse.Namespace(**{**usual, **changes})
 
+
+@pytest.fixture
+def prepared(work, recipe, expect_log):
+    """Tokenizer and codec are there, the codec hardly trained."""
     from codec import train_codec
-    from diffusers import StableDiffusionPipeline
-    from safetensors.torch import load_file
-    from train import train_model
     from words import train_tokenizer
 
     expect_log("kept in float32: []")  # nothing is, but diffusers says so when a model is cast
     train_tokenizer(work, recipe)
     train_codec(work, dataclasses.replace(recipe, codec_steps=1), threads=1)
-    whole = tmp_path_factory.mktemp("whole") / "work"
-    shutil.copytree(work, whole)
-    train_model(whole, recipe, "cpu", 1, steps=4, minutes=9)
-    (work / "stop").touch()
-    train_model(work, recipe, "cpu", 1, steps=4, minutes=9)
-    assert json.loads((work / "sitting" / "step.json").read_text()) == 0
-    (work / "stop").unlink()
-    _train_part(work, recipe, steps=2, of=4)
-    train_model(work, recipe, "cpu", 1, steps=4, minutes=9)
-    stopped, unstopped = (load_file(folder / "sitting" / "weights.safetensors") for folder in (work, whole))
-    assert all(stopped[name].equal(unstopped[name]) for name in unstopped)
-    pipeline = StableDiffusionPipeline.from_pretrained(work / "model", safety_checker=None)
+    return work
+
+
+def weights_in(work):
+    from safetensors.torch import load_file
+
+    return load_file(work / "sitting" / "weights.safetensors")
+
+
+def test_training_that_was_stopped_goes_on_as_if_it_had_not_been(prepared, recipe, tmp_path):
+    from diffusers import StableDiffusionPipeline
+    from train import train_model
+
+    train_model(prepared, recipe, options())
+    whole = weights_in(prepared)
+    shutil.rmtree(prepared / "sitting")
+    (prepared / "stop").touch()
+    train_model(prepared, recipe, options())
+    assert json.loads((prepared / "sitting" / "step.json").read_text()) == 0
+    (prepared / "stop").unlink()
+    _train_part(prepared, recipe, steps=2, of=4)
+    train_model(prepared, recipe, options())
+    stopped = weights_in(prepared)
+    assert all(stopped[name].equal(whole[name]) for name in whole)
+    pipeline = StableDiffusionPipeline.from_pretrained(prepared / "model", safety_checker=None)
     assert pipeline.unet.config.sample_size == 16
 
 
 def _train_part(work, recipe, steps, of):
     from sittings import begin
-    from train import Lessons, Trainer, make_pipeline
+    from train import Crew, Lessons, Trainer, make_pipeline
 
     begin(1)
     pipeline = make_pipeline(work, recipe)
-    trainer = Trainer(pipeline, Lessons(work, recipe, pipeline.vae, "cpu"), recipe, "cpu")
+    lessons = Lessons(work, recipe, pipeline.vae, "cpu")
+    trainer = Trainer(pipeline, lessons, recipe, "cpu", Crew(0, 1), half=False)
     losses = [trainer.train_step(of) for _ in range(steps)]
     assert all(np.isfinite(losses))
     trainer.save(work)
+
+
+def test_two_workers_learn_what_one_learns(prepared, recipe):
+    from train import train_model
+
+    train_model(prepared, recipe, options(steps=2))
+    alone = weights_in(prepared)
+    shutil.rmtree(prepared / "sitting")
+    train_model(prepared, recipe, options(steps=2, workers=2))
+    shared = weights_in(prepared)
+    assert all(shared[name].allclose(alone[name], atol=1e-4) for name in alone)
 
 
 def test_the_judge_learns_to_tell_things_apart(work, recipe, monkeypatch):
@@ -229,3 +259,17 @@ def test_likeness_is_whole_for_the_same_picture_and_small_for_noise(scripts):
     assert ssim(pixels, torch.rand_like(pixels) * 2 - 1) < 0.2
     assert to_picture(pixels[0]).tobytes() == picture.tobytes()
     assert isinstance(to_picture(pixels[0]), Image.Image)
+
+
+def test_the_table_of_figures_says_what_was_asked_and_what_was_found(scripts, tmp_path):
+    from report import make_table, write_table
+
+    folder = SCRIPTS / "report"
+    figures = json.loads((folder / "figures.json").read_text(encoding="utf-8"))
+    table = make_table(figures)
+    assert f"| >= 26 dB | {figures['codec_psnr_db']} dB |" in table
+    assert table in (SCRIPTS / "README.md").read_text(encoding="utf-8")
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- figures -->\nold\n<!-- end of figures -->\nafter\n")
+    write_table(figures, readme)
+    assert readme.read_text() == f"before\n<!-- figures -->\n{table}\n<!-- end of figures -->\nafter\n"

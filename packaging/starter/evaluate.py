@@ -33,9 +33,11 @@ from judge import get_judge
 from painter import GUIDANCE, save_sheet, start_pictures
 from pictures import load_icons
 from recipes import RECIPES
+from report import write_table
 from sittings import add_common, begin, to_tensor
 
 SHIPPED = Path(__file__).resolve().parents[2] / "resources" / "starter"
+REPORT = Path(__file__).parent / "report"
 SHOWN = (
     *("cat-face", "panda", "fox", "frog", "butterfly", "lady-beetle", "sunflower", "mushroom"),
     *("lemon", "strawberry", "doughnut", "soft-ice-cream", "rocket", "balloon", "jack-o-lantern", "rainbow"),
@@ -51,13 +53,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_common(parser)
     parser.add_argument("model", type=Path, nargs="?", default=SHIPPED)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "report")
+    parser.add_argument("--out", type=Path, default=REPORT, help="where not here, the README's table stays as it is")
     options = parser.parse_args()
     begin(options.threads)
     fetch_icons(options.work)
     icons, recipe = load_icons(options.work), RECIPES[options.recipe]
     bench = Bench(options.model, get_judge(options.work, icons, recipe), icons, recipe)
-    evaluate(bench, options.out)
+    figures = evaluate(bench, options.out)
+    if options.out == REPORT:
+        write_table(figures)
 
 
 def evaluate(bench: Bench, out: Path) -> Figures:

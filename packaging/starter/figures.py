@@ -58,15 +58,20 @@ class Bench:
 
 
 def judge_itself(bench: Bench) -> Figures:
-    """The judge on a style it never saw, and on true icons of 8 by 8 pixels: what its word is worth."""
+    """The judge on a style it never saw, and on true icons of few pixels: what its word is worth."""
     unseen, own = bench.true_icons((HELD_OUT,)), bench.true_icons(bench.recipe.styles)
-    rough = functional.interpolate(functional.interpolate(own[0], size=(8, 8), mode="area"), size=own[0].shape[-1])
     return {
         "judge_concepts": len(bench.judge.concepts),
         "judge_unseen_style": bench.judge.score(*unseen),
         "judge_true_icons": bench.judge.score(*own),
-        "judge_icons_of_8_pixels": bench.judge.score(rough, own[1]),
+        "judge_icons_of_8_pixels": bench.judge.score(_roughened(own[0], 8), own[1]),
+        "judge_icons_of_4_pixels": bench.judge.score(_roughened(own[0], 4), own[1]),
     }
+
+
+def _roughened(pictures: torch.Tensor, side: int) -> torch.Tensor:
+    small = functional.interpolate(pictures, size=(side, side), mode="area")
+    return functional.interpolate(small, size=pictures.shape[-1])
 
 
 def codec(bench: Bench) -> Figures:

@@ -1,6 +1,6 @@
 """Makes the starter checkpoint from nothing: icons, tokenizer, codec, training, figures. What is there already is kept.
 
-python packaging/starter/make.py WORK [--recipe cpu] [--device cpu] [--steps N] [--minutes M]
+python packaging/starter/make.py WORK [--recipe cpu] [--device cpu] [--workers 1] [--steps N] [--minutes M]
 
 The result is WORK/model, its figures and sheets are in WORK/report.
 """
@@ -31,7 +31,7 @@ def main() -> None:
     fetch_icons(work)
     train_tokenizer(work, recipe)
     train_codec(work, recipe, options.device, options.threads)
-    train_model(work, recipe, options.device, options.threads, options.steps or recipe.steps, options.minutes)
+    train_model(work, recipe, options)
     icons = load_icons(work)
     evaluate(Bench(work / "model", get_judge(work, icons, recipe), icons, recipe), work / "report")
 

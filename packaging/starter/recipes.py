@@ -96,9 +96,9 @@ CPU = Recipe(
     text_layers=2,
     vocabulary=3000,
     pictures=24_000,
-    batch=16,
-    rate=1.2e-3,
-    steps=14_000,
+    batch=32,
+    rate=1.5e-3,
+    steps=10_000,
 )
 
 GPU = Recipe(
