@@ -292,7 +292,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec(
         "clear_init",
         "image",
-        QT_TRANSLATE_NOOP("Actions", "&Remove init image"),
+        QT_TRANSLATE_NOOP("Actions", "Remove i&nit image"),
         (),
         "close",
         QT_TRANSLATE_NOOP("Actions", "Empty the canvas; the prompt stays"),
@@ -350,7 +350,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec(
         "autostart",
         "generate",
-        QT_TRANSLATE_NOOP("Actions", "Begin jobs at the &start"),
+        QT_TRANSLATE_NOOP("Actions", "&Begin jobs at the start"),
         (),
         "",
         QT_TRANSLATE_NOOP("Actions", "Off: after the program's start the queue waits until you resume it"),
@@ -369,7 +369,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec(
         "random_seed",
         "generate",
-        QT_TRANSLATE_NOOP("Actions", "&New random seed"),
+        QT_TRANSLATE_NOOP("Actions", "New random see&d"),
         (),
         "dice",
         QT_TRANSLATE_NOOP("Actions", "Fix a new random seed"),

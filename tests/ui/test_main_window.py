@@ -110,6 +110,14 @@ def test_every_action_is_in_a_menu_and_no_two_share_a_key(window):
     assert len(keys) == len(set(keys))
 
 
+def test_no_two_commands_of_a_menu_share_an_underlined_letter(window):
+    for name, menu in window.menus.items():
+        letters = [text[text.index("&") + 1].lower() for action in menu.actions() if "&" in (text := action.text())]
+        assert len(letters) == len(set(letters)), (name, letters)
+    titles = [action.text() for action in window.menuBar().actions()]
+    assert len({title[title.index("&") + 1].lower() for title in titles}) == len(titles)
+
+
 NEED_SOMETHING = (
     "stop",
     "stop_after",
