@@ -145,6 +145,7 @@ class Commands(QObject):
 
     def generate(self) -> None:
         """Queue what the controls say, or say why it cannot be run."""
+        self._window.params_panel.commit_typing()
         try:
             requests = self._document.make_requests()
         except StudioError as e:

@@ -87,6 +87,11 @@ class ParamsPanel(QWidget):
         for field in self.fields.values():
             field.show_error(error if field is wrong else None)
 
+    def commit_typing(self) -> None:
+        """Take what is being typed, as if the user had left the box."""
+        self.strength.slider.commit()
+        self.guidance.commit()
+
     def refresh(self, plan: RunPlan) -> None:
         """Show what ``plan`` found out: the automatic size, and the value that cannot be run."""
         params = self._document.params

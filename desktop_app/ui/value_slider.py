@@ -106,7 +106,13 @@ class ValueSlider(QLabeledDoubleSlider):  # type: ignore[misc]
         self.setFocusProxy(self.bar)
         self.bar.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
+    def commit(self) -> None:
+        """Take what is typed in the box, if it is a number; the bar has the keyboard then."""
+        if self.box.hasFocus() and self.box.hasAcceptableInput():
+            self.bar.setFocus(Qt.FocusReason.OtherFocusReason)
+
     def _set_up_box(self) -> None:
+        self.box.returnPressed.connect(self.commit)  # superqt would leave the keyboard with nobody
         self.box.setStyleSheet("")  # superqt takes its frame away, even while it has the keyboard
         set_role(self.box, "value")
         self.box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)

@@ -87,6 +87,19 @@ def test_every_part_of_a_slider_is_one_stop_and_has_a_name(qtbot, panel):
     assert panel.guidance.bar.hasFocus()
 
 
+@pytest.mark.parametrize("modifier", [Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ControlModifier])
+def test_a_strength_that_is_being_typed_counts_when_return_is_pressed(qtbot, with_init, panel, modifier):
+    box = panel.strength.slider.box
+    box.setFocus()
+    box.selectAll()
+    qtbot.keyClicks(box, "0.35")
+    qtbot.keyClick(box, Qt.Key.Key_Return, modifier)
+    assert with_init.document.params.strength == pytest.approx(0.35)
+    assert panel.strength.slider.bar.hasFocus()
+    jobs = [with_init.jobs.index(row, 0).data(with_init.jobs.JobRole) for row in range(with_init.jobs.rowCount())]
+    assert all(job.request.stages[0].strength == pytest.approx(0.35) for job in jobs)
+
+
 def test_a_slider_from_right_to_left_is_filled_from_the_right(qtbot, window, panel):
     bar = panel.guidance.bar
     accent = window.palette().link().color()
