@@ -26,7 +26,7 @@ from desktop_app import __version__
 from desktop_app.core.errors import StudioError
 from desktop_app.core.request import Request
 from desktop_app.ui.field import set_role
-from desktop_app.ui.texts import QT_TRANSLATE_NOOP
+from desktop_app.ui.texts import QT_TRANSLATE_NOOP, plural
 from desktop_app.ui.theme import GRID
 
 RESTORE_PARTS: tuple[tuple[str, str], ...] = (
@@ -209,7 +209,8 @@ def ask_quit(parent: QWidget, waiting: int) -> bool:
     box.setText(parent.tr("A picture is being made."))
     text = parent.tr("Stopping loses the steps done so far. The job stays in the queue for the next start.")
     if waiting:
-        text += " " + parent.tr("%n more job(s) wait and are kept too.", "", waiting)
+        one, many = parent.tr("One more job waits and is kept too."), parent.tr("%1 more jobs wait and are kept too.")
+        text += " " + plural(waiting, one, many)
     box.setInformativeText(text)
     stop = box.addButton(parent.tr("Stop and quit"), QMessageBox.ButtonRole.DestructiveRole)
     keep = box.addButton(parent.tr("Keep running"), QMessageBox.ButtonRole.RejectRole)

@@ -90,6 +90,8 @@ class ShortcutsDialog(QDialog):
         layout.setSpacing(GRID + 4)
         for row in (self._make_columns(), self._note, buttons):
             layout.addWidget(row)
+        # Not in a box: there the first key that is pressed, without a thought, would become a command's.
+        buttons.button(QDialogButtonBox.StandardButton.Close).setFocus()
         shortcuts.changed.connect(self._show_keys)
         self._show_keys()
         self._tell("")

@@ -65,6 +65,12 @@ def test_a_modifier_alone_takes_no_keys_away(qtbot, window, dialog):
     assert dialog.edits["open"].keySequence() == QKeySequence("Ctrl+O")
 
 
+def test_a_key_that_is_pressed_at_once_changes_nothing(qtbot, window, dialog):
+    qtbot.waitUntil(lambda: dialog.focusWidget() is not None)
+    qtbot.keyClick(dialog.focusWidget(), Qt.Key.Key_X)
+    assert window.settings.get("shortcuts") == {}
+
+
 def test_tab_goes_from_box_to_box(qtbot, dialog):
     press(qtbot, dialog, "open", Qt.Key.Key_Tab)
     assert dialog.edits["open"].keySequence() == QKeySequence("Ctrl+O")
