@@ -233,6 +233,16 @@ def test_a_terminal_that_lacks_letters_loses_no_picture(tmp_path):
     assert json.loads(done.stdout)["request"]["stages"][0]["prompt"] == "قطة"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell of Unix")
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-"])
+def test_closed_streams_are_no_error(tmp_path, closed):
+    make_picture((48, 48)).save(tmp_path / "init.png")
+    out = tmp_path / "out.png"
+    line = f"'{sys.executable}' -m desktop_app generate '{tmp_path}/init.png' --prompt x --steps 2 -o '{out}' {closed}"
+    assert subprocess.run(line, shell=True, cwd=PROJECT, timeout=100).returncode == 0
+    assert load_image(out).size == (48, 48)
+
+
 def test_a_reader_that_has_had_enough_is_no_error():
     command = [sys.executable, "-m", "desktop_app", "doctor"]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

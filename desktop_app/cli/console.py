@@ -40,9 +40,14 @@ def print_error(error: StudioError, stream: TextIO | None = None) -> None:
 
 
 def print_whatever() -> None:
-    """Let stdout and stderr escape what their encoding lacks; a picture is not lost over a letter of its name."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+    """Let stdout and stderr escape what their encoding lacks; a picture is not lost over a letter of its name. One
+    that is closed goes nowhere, and the file that is opened next does not get its number.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
