@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
 
 from desktop_app.core.errors import RequestError
@@ -10,12 +10,10 @@ from desktop_app.core.params import Params
 from desktop_app.studio.document import Document
 from desktop_app.studio.plan import RunPlan
 from desktop_app.ui.checkpoint_control import CheckpointControl
-from desktop_app.ui.chip import Chip
 from desktop_app.ui.field import Field, set_role
 from desktop_app.ui.prompt_edit import PromptEdit
+from desktop_app.ui.suggestions import Suggestions
 from desktop_app.ui.theme import GRID
-
-MAX_SUGGESTIONS = 2
 
 
 class PromptPanel(QWidget):
@@ -38,11 +36,8 @@ class PromptPanel(QWidget):
         self.negative.edited.connect(self._on_negative_edited)
         self._counter = self._count_label("promptCounter")
         self._negative_counter = self._count_label("negativePromptCounter")
-        self._suggestions = QWidget()
-        self._suggestions.setObjectName("suggestions")
-        self._chips = QVBoxLayout(self._suggestions)
-        self._chips.setContentsMargins(0, 0, 0, 0)
-        self._chips.setSpacing(4)
+        self._suggestions = Suggestions(self.prompt)
+        self._suggestions.taken.connect(self._on_suggestion_taken)
         self.fields = {
             "recipe": Field("recipe", self.recipe),
             "checkpoint": Field("checkpoint", self.checkpoint, self.checkpoint.combo),
@@ -126,28 +121,11 @@ class PromptPanel(QWidget):
     def _suggest(self, params: Params) -> None:
         """Prompts that the recipe knows to work, as buttons, while there is no prompt."""
         recipe = next((recipe for recipe in self._document.recipes if recipe.name == params.recipe), None)
-        wanted = recipe.suggestions[:MAX_SUGGESTIONS] if recipe and not params.prompt else ()
-        self._suggestions.setVisible(bool(wanted))
-        shown = [chip.words for chip in self._suggestions.findChildren(Chip)]
-        if not wanted or shown == list(wanted):
-            return
-        for old in self._suggestions.findChildren(Chip):
-            self._chips.removeWidget(old)
-            old.deleteLater()
-        before: QWidget = self.prompt
-        for text in wanted:
-            chip = Chip(text)
-            chip.setToolTip(self.tr("Take this as the prompt"))
-            chip.clicked.connect(self._on_chip_clicked)
-            self._chips.addWidget(chip, 0, Qt.AlignmentFlag.AlignLeft)
-            self.setTabOrder(before, chip)
-            before = chip
+        self._suggestions.offer(recipe.suggestions if recipe and not params.prompt else ())
 
-    def _on_chip_clicked(self) -> None:
-        chip = self.sender()
-        if isinstance(chip, Chip):
-            self._document.set_param("prompt", chip.words)
-            self.prompt.setFocus()
+    def _on_suggestion_taken(self, text: str) -> None:
+        self._document.set_param("prompt", text)
+        self.prompt.setFocus()
 
     def _on_prompt_edited(self, text: str) -> None:
         if text != self._document.params.prompt:

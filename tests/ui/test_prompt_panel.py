@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QPushButton
+from PySide6.QtWidgets import QLabel, QMenu, QPushButton
 
 
 def chips(window) -> list[QPushButton]:
@@ -50,6 +50,21 @@ def test_suggestions_are_offered_while_there_is_no_prompt(qtbot, window):
     suggestion.click()
     assert window.document.params.prompt == suggestion.words
     assert not chips(window)
+
+
+def test_all_that_the_recipe_suggests_is_in_a_menu(qtbot, window):
+    button = window.findChild(QPushButton, "allSuggestionsButton")
+    known = window.document.recipes[0].suggestions
+    assert button.text() == f"All {len(known)} ▾"
+    button.click()
+    menu = window.findChild(QMenu, "allSuggestionsMenu")
+    qtbot.waitUntil(menu.isVisible)
+    actions = menu.actions()
+    assert [action.text() for action in actions] == list(known)
+    menu.close()
+    actions[-1].trigger()
+    assert window.document.params.prompt == known[-1]
+    assert not button.isVisible()
 
 
 def test_suggestions_come_after_the_prompt_and_are_shortened_where_there_is_no_room(qtbot, window):
