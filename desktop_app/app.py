@@ -197,7 +197,7 @@ def _set_up_log(paths: Paths) -> None:
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.INFO)
-    faulthandler.enable((paths.logs / "crash.log").open("w"))
+    faulthandler.enable((paths.logs / "crash.log").open("a"))
     log.info("Underpaint %s begins", __version__)
 
 

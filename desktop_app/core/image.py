@@ -14,6 +14,7 @@ import zlib
 from pathlib import Path
 
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from desktop_app.core.errors import ImageError
 
@@ -92,7 +93,7 @@ def load_image(source: Path | bytes, name: str = "") -> Image.Image:
         with _quiet:
             image = _open(content, called)
             image.load()
-            return _to_srgb(_upright(image))
+            return _to_srgb(_upright(_black_is_zero(image)))
     except (MemoryError, *_LOAD_ERRORS) as e:
         raise _failed(called, e) from e
 
@@ -265,6 +266,21 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+
+def _black_is_zero(image: Image.Image) -> Image.Image:
+    """Pillow 13.0 turns TIFF greys whose zero is white round, but for those of 16 bits."""
+    if not image.mode.startswith("I;16") or not isinstance(image, TiffImageFile):
+        return image
+    if image.tag_v2.get(_PHOTOMETRIC) != 0:
+        return image
+    turned = image.convert("I").point(lambda value: value * -1 + 65535).convert("I;16")
+    turned.info = dict(image.info)
+    return turned
+
+
+_PHOTOMETRIC = 262
+"""The TIFF tag that says what zero is."""
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -246,6 +246,11 @@ class JobQueue(QAbstractListModel):
         first = int(self._active is not None)
         self._remove_rows(list(range(first, first + len(self._waiting))))
 
+    @property
+    def unsaved(self) -> int:
+        """How many finished pictures are in memory alone, since they could not be saved."""
+        return len(self._unsaved)
+
     def can_save(self, job_id: str) -> bool:
         """Whether the job has a finished picture that could not be saved."""
         return job_id in self._unsaved

@@ -202,21 +202,34 @@ class AboutDialog(QDialog):
 
 
 def ask_quit(parent: QWidget, waiting: int) -> bool:
-    """Ask whether to stop the running job and quit; the safe answer, to keep running, is the default."""
-    box = QMessageBox(parent)
-    box.setObjectName("quitBox")
-    box.setIcon(QMessageBox.Icon.Question)
-    box.setText(parent.tr("A picture is being made."))
+    """Ask whether to stop the running job and quit."""
     text = parent.tr("Stopping loses the steps done so far. The job stays in the queue for the next start.")
     if waiting:
         one, many = parent.tr("One more job waits and is kept too."), parent.tr("%1 more jobs wait and are kept too.")
         text += " " + plural(waiting, one, many)
+    title = parent.tr("A picture is being made.")
+    return _ask(parent, title, text, parent.tr("Stop and quit"), parent.tr("Keep running"))
+
+
+def ask_lose(parent: QWidget, unsaved: int) -> bool:
+    """Ask whether to quit though finished pictures are not on the disk."""
+    one, many = parent.tr("A finished picture is not saved."), parent.tr("%1 finished pictures are not saved.")
+    text = parent.tr("The disk refused them; quitting loses them. The queue can save them elsewhere.")
+    return _ask(parent, plural(unsaved, one, many), text, parent.tr("Quit and lose them"), parent.tr("Keep open"))
+
+
+def _ask(parent: QWidget, title: str, text: str, loses: str, keeps: str) -> bool:
+    """Whether ``loses`` was pressed; the safe answer, ``keeps``, is the default."""
+    box = QMessageBox(parent)
+    box.setObjectName("quitBox")
+    box.setIcon(QMessageBox.Icon.Question)
+    box.setText(title)
     box.setInformativeText(text)
-    stop = box.addButton(parent.tr("Stop and quit"), QMessageBox.ButtonRole.DestructiveRole)
-    keep = box.addButton(parent.tr("Keep running"), QMessageBox.ButtonRole.RejectRole)
+    lose = box.addButton(loses, QMessageBox.ButtonRole.DestructiveRole)
+    keep = box.addButton(keeps, QMessageBox.ButtonRole.RejectRole)
     box.setDefaultButton(keep)
     box.exec()
-    return box.clickedButton() is stop
+    return box.clickedButton() is lose
 
 
 def show_folder(path: Path) -> bool:

@@ -17,7 +17,7 @@ from desktop_app.ui.canvas_presenter import CanvasPresenter
 from desktop_app.ui.canvas_sources import offers_picture
 from desktop_app.ui.column_area import ColumnArea
 from desktop_app.ui.commands import Commands
-from desktop_app.ui.dialogs import DetailsDialog, ask_quit
+from desktop_app.ui.dialogs import DetailsDialog, ask_lose, ask_quit
 from desktop_app.ui.field import Field
 from desktop_app.ui.gallery_view import GalleryPanel
 from desktop_app.ui.icons import Icons
@@ -270,8 +270,12 @@ class MainWindow(QMainWindow):
             self.first_painted.emit()
 
     def _may_close(self) -> bool:
+        if self._is_forced:
+            return True
+        if self.jobs.unsaved and not ask_lose(self, self.jobs.unsaved):
+            return False
         job = self.jobs.current
-        if job is None or self._is_forced:
+        if job is None:
             return True
         is_trivial = job.seconds_left is not None and job.seconds_left < TRIVIAL_SECONDS
         return is_trivial or ask_quit(self, self.jobs.waiting)

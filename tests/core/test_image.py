@@ -296,3 +296,13 @@ def test_a_thumbnail_keeps_the_shape_and_the_picture_stays_as_it_was():
     picture = make_picture((200, 100))
     assert thumbnail(picture, 64).size == (64, 32)
     assert picture.size == (200, 100)
+
+
+def test_deep_greys_whose_zero_is_white_come_out_right():
+    deep = Image.new("I;16", (2, 2), 65535)
+    deep.putpixel((0, 0), 0)
+    deep.putpixel((0, 1), 32768)
+    content = io.BytesIO()
+    deep.save(content, "TIFF", tiffinfo={262: 0})
+    picture = load_image(content.getvalue())
+    assert [picture.getpixel(place)[0] for place in ((0, 0), (1, 0), (0, 1))] == [255, 0, 127]

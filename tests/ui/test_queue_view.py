@@ -9,6 +9,7 @@ from support import make_ref, make_request
 from desktop_app.core.engine import Phase, Progress
 from desktop_app.core.errors import EngineCrashed, StoreError
 from desktop_app.studio.jobs import Job, JobState
+from desktop_app.ui import main_window
 from desktop_app.ui.job_texts import clock, progress_text, share_done, state_text, values_text
 
 
@@ -69,13 +70,27 @@ def test_a_failed_job_is_tried_again(qtbot, window):
     assert window.jobs.rowCount() == 1
 
 
-def test_an_unsaved_picture_is_saved_again(qtbot, window, monkeypatch):
-    window.queue_dock.show()
+def make_unsaved(qtbot, window, monkeypatch) -> None:
     store = window.parts.gallery._gallery
     with monkeypatch.context() as patch:
         patch.setattr(store, "save", lambda *_: (_ for _ in ()).throw(StoreError("The disk is full")))
         window.jobs.add([make_request()])
         qtbot.waitUntil(lambda: window.jobs.current is None, timeout=20_000)
+
+
+def test_closing_asks_before_a_picture_that_is_not_saved_is_lost(qtbot, window, monkeypatch):
+    make_unsaved(qtbot, window, monkeypatch)
+    answers = [False, True]
+    monkeypatch.setattr(main_window, "ask_lose", lambda _parent, count: count == 1 and answers.pop(0))
+    assert not window.close()
+    assert window.isVisible()
+    assert window.close()
+    assert not answers
+
+
+def test_an_unsaved_picture_is_saved_again(qtbot, window, monkeypatch):
+    window.queue_dock.show()
+    make_unsaved(qtbot, window, monkeypatch)
     select(window, 0)
     assert window.queue_panel.save.isVisible()
     assert window.queue_panel.retry.toolTip() == "Save again"
