@@ -224,6 +224,7 @@ class Trainer:
                 parts[name] = copy.deepcopy(part).to("cpu", torch.float16)
         whole = StableDiffusionPipeline(**parts, requires_safety_checker=False)
         whole.save_pretrained(work / "model", safe_serialization=True)
+        tidy(work / "model")
         folder = work / "sitting"
         folder.mkdir(exist_ok=True)
         save_file({k: v.contiguous() for k, v in self.models.state_dict().items()}, folder / "weights.safetensors")
@@ -248,6 +249,17 @@ class Trainer:
             number, key = name.split(".")
             whole["state"].setdefault(int(number), {})[key] = value
         self.optimizer.load_state_dict(whole)
+
+
+def tidy(folder: Path) -> None:
+    """Make a saved checkpoint load without a word about number formats, and its tokenizer small."""
+    config = folder / "text_encoder" / "config.json"
+    values = json.loads(config.read_text(encoding="utf-8"))
+    values["dtype"] = "float32"  # what diffusers makes of the other parts; transformers would keep 16 bits
+    config.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    tokenizer = folder / "tokenizer" / "tokenizer.json"
+    short = json.dumps(json.loads(tokenizer.read_text(encoding="utf-8")), ensure_ascii=False, separators=(",", ":"))
+    tokenizer.write_text(short, encoding="utf-8")
 
 
 def run(trainer: Trainer, work: Path, steps: int, minutes: float = float("inf")) -> None:
