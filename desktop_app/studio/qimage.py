@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from PIL import Image
 from PySide6.QtGui import QColorSpace, QImage
 
 from desktop_app.core.errors import ImageError
+
+STRIP_BYTES = 2 * 1024 * 1024
+"""Copied at a time: Python lets no other thread run in the middle of a copy, not even the window's."""
 
 
 def to_qimage(picture: Image.Image) -> QImage:
@@ -13,8 +18,13 @@ def to_qimage(picture: Image.Image) -> QImage:
     has_alpha = "A" in picture.getbands()
     flat = picture if picture.mode in ("RGB", "RGBA") else picture.convert("RGBA" if has_alpha else "RGB")
     kind = QImage.Format.Format_RGBA8888 if has_alpha else QImage.Format.Format_RGB888
-    view = QImage(flat.tobytes(), flat.width, flat.height, flat.width * len(flat.getbands()), kind)
-    return _whole(view.copy())
+    image = _whole(QImage(flat.width, flat.height, kind))
+    stride = image.bytesPerLine()
+    pixels = memoryview(image.bits())
+    for top, bottom in _strips(flat.height, stride):
+        strip = flat.crop((0, top, flat.width, bottom))
+        pixels[top * stride : bottom * stride] = strip.tobytes("raw", flat.mode, stride, 1)
+    return image
 
 
 def from_qimage(image: QImage) -> Image.Image:
@@ -23,9 +33,19 @@ def from_qimage(image: QImage) -> Image.Image:
     kind = QImage.Format.Format_RGBA8888 if has_alpha else QImage.Format.Format_RGB888
     flat = _whole(_in_srgb(_whole(image)).convertToFormat(kind))
     mode = "RGBA" if has_alpha else "RGB"
-    # Qt pads each line to a multiple of four bytes: the raw decoder is told the stride.
-    pixels = bytes(flat.constBits())
-    return Image.frombytes(mode, (flat.width(), flat.height()), pixels, "raw", mode, flat.bytesPerLine(), 1)
+    stride = flat.bytesPerLine()  # Qt pads each line to a multiple of four bytes
+    pixels = memoryview(flat.constBits())
+    picture = Image.new(mode, (flat.width(), flat.height()))
+    for top, bottom in _strips(flat.height(), stride):
+        size = (flat.width(), bottom - top)
+        strip = Image.frombytes(mode, size, pixels[top * stride : bottom * stride], "raw", mode, stride, 1)
+        picture.paste(strip, (0, top))
+    return picture
+
+
+def _strips(height: int, stride: int) -> Iterator[tuple[int, int]]:
+    rows = max(STRIP_BYTES // stride, 1)
+    return ((top, min(top + rows, height)) for top in range(0, height, rows))
 
 
 def _in_srgb(image: QImage) -> QImage:

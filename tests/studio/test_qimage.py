@@ -7,6 +7,7 @@ from PySide6.QtGui import QColor, QColorSpace, QImage
 from support import make_picture
 
 from desktop_app.core.errors import ImageError
+from desktop_app.studio import qimage
 from desktop_app.studio.qimage import from_qimage, to_qimage
 
 
@@ -32,6 +33,13 @@ def test_neither_side_can_change_the_others_pixels():
     again = from_qimage(image)
     image.fill(QColor("white"))
     assert again.getpixel((0, 0)) != (255, 255, 255) or before == QColor("white")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_large_picture_is_copied_strip_by_strip(mode, monkeypatch):
+    monkeypatch.setattr(qimage, "STRIP_BYTES", 100)
+    picture = make_picture((7, 65), mode)
+    assert from_qimage(to_qimage(picture)).tobytes() == picture.tobytes()
 
 
 def test_a_foreign_colour_space_becomes_srgb():
