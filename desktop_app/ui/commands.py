@@ -109,6 +109,7 @@ class Commands(QObject):
         panel.copy_requested.connect(self.copy)
         panel.export_requested.connect(self.export)
         panel.trashed.connect(self._on_trashed)
+        panel.trash_notice.undo_requested.connect(self._document.undo_stack.undo)
 
     def _connect_studio(self, window: MainWindow) -> None:
         for signal in (
@@ -122,6 +123,7 @@ class Commands(QObject):
         stack = self._document.undo_stack
         for signal in (stack.canUndoChanged, stack.canRedoChanged, stack.indexChanged):
             signal.connect(self._refresh_undo)
+        stack.indexChanged.connect(window.gallery_panel.trash_notice.hide)
         for signal in (
             self._document.error_raised,
             self._jobs.error_raised,
@@ -269,7 +271,8 @@ class Commands(QObject):
             self._document.use_as_init_image(variation)
 
     def _on_trashed(self, ids: list[str]) -> None:
-        """What is in the trash is not on the canvas."""
+        """What is in the trash is not on the canvas; as long as nothing else was done, Undo is at hand."""
+        self._window.gallery_panel.trash_notice.tell(len(ids))
         if self._presenter.shown is not None and self._presenter.shown.id in ids:
             self._presenter.show_variation(None)
 

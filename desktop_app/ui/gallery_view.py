@@ -14,7 +14,7 @@ from desktop_app.ui.icons import Icons
 from desktop_app.ui.texts import plural
 from desktop_app.ui.theme import GRID
 from desktop_app.ui.thumbnail_delegate import CellFacts, Index, ThumbnailDelegate
-from desktop_app.ui.trash_bar import TrashBar, ask_empty_trash
+from desktop_app.ui.trash_bar import TrashBar, TrashNotice, ask_empty_trash
 
 SEARCH_DELAY_MS = 200
 CELL = 96
@@ -134,6 +134,7 @@ class GalleryPanel(QWidget):
         self.trash_button.setAccessibleName(self.trash_button.toolTip())
         self.trash_bar = TrashBar()
         self.trash_bar.hide()
+        self.trash_notice = TrashNotice()
         self.view = GalleryList()
         self.view.setModel(model)
         self.empty = EmptyState(self.view, model, self._empty_sentence)
@@ -179,6 +180,7 @@ class GalleryPanel(QWidget):
         layout.addLayout(row)
         layout.addWidget(self.empty, 1)
         layout.addWidget(self.trash_bar)
+        layout.addWidget(self.trash_notice)
 
     def _connect(self) -> None:
         self.trash_button.clicked.connect(self.show_trash)

@@ -1,12 +1,52 @@
-"""TrashBar: what can be done while the gallery shows its trash."""
+"""What can be done while the gallery shows its trash, and right after something went there."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QMessageBox, QPushButton, QWidget
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMessageBox, QPushButton, QWidget
 
 from desktop_app.ui.texts import plural
 from desktop_app.ui.theme import GRID
+
+NOTICE_MS = 10_000
+"""How long Undo is offered; after that it is in the Edit menu."""
+
+
+class TrashNotice(QFrame):
+    """Says that pictures went to the trash and offers Undo for a while."""
+
+    undo_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("trashNotice")
+        self._words = QLabel()
+        self.undo = QPushButton(self.tr("Undo"))
+        self.undo.setToolTip(self.tr("Bring the pictures back into the gallery"))
+        self.undo.clicked.connect(self._on_undo_clicked)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(NOTICE_MS)
+        self._timer.timeout.connect(self.hide)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(GRID, 0, GRID, GRID)
+        row.setSpacing(GRID)
+        row.addWidget(self._words, 1)
+        row.addWidget(self.undo)
+        self.hide()
+
+    def tell(self, count: int) -> None:
+        """Offer to bring ``count`` pictures back."""
+        text = plural(count, self.tr("1 picture is in the trash."), self.tr("%1 pictures are in the trash."))
+        self._words.setText(text)
+        self._timer.start()
+        self.show()
+        QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, text))
+
+    def _on_undo_clicked(self) -> None:
+        self.hide()
+        self.undo_requested.emit()
 
 
 class TrashBar(QFrame):

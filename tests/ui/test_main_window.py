@@ -273,6 +273,22 @@ def test_generation_text_on_the_clipboard_is_pasted(window, qapp):
     assert (window.document.params.prompt, window.document.params.steps) == ("a cat", 12)
 
 
+def test_undo_is_at_hand_after_trashing_until_something_else_is_done(qtbot, window):
+    with qtbot.waitSignal(window.jobs.finished) as finished:
+        window.commands.generate()
+    variation, gallery = finished.args[1], window.parts.gallery
+    notice = window.gallery_panel.trash_notice
+    window.commands.trash(variation)
+    assert notice.isVisible()
+    qtbot.waitUntil(lambda: gallery.rowCount() == 0)
+    notice.undo.click()
+    qtbot.waitUntil(lambda: gallery.rowCount() == 1)
+    assert notice.isHidden()
+    window.commands.trash(variation)
+    window.document.set_param("steps", 7)
+    assert notice.isHidden()
+
+
 def test_a_finished_picture_can_be_used_copied_and_trashed(qtbot, window, qapp):
     window.document.set_params("Quick", steps=2, prompt="lemon")
     with qtbot.waitSignal(window.jobs.finished) as finished:
