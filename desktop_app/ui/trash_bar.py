@@ -38,7 +38,7 @@ class TrashNotice(QFrame):
 
     def tell(self, count: int) -> None:
         """Offer to bring ``count`` pictures back."""
-        text = plural(count, self.tr("1 picture is in the trash."), self.tr("%1 pictures are in the trash."))
+        text = plural(count, self.tr("1 picture moved to the trash."), self.tr("%1 pictures moved to the trash."))
         self._words.setText(text)
         self._timer.start()
         self.show()
