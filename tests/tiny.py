@@ -1,5 +1,5 @@
-"""A tiny Stable Diffusion checkpoint with random weights, in the layout of the real one: PNDM, AutoencoderKL, a safety
-checker, and a tokenizer of 77 places.
+"""Tiny checkpoints with random weights, in the layout of the real ones. Stable Diffusion: PNDM, AutoencoderKL, a safety
+checker, and a tokenizer of 77 places. Stable Diffusion XL: two text encoders; its refiner: the second of them alone.
 """
 
 from __future__ import annotations
@@ -42,21 +42,10 @@ def write_stable_diffusion(folder: Path, *, seed: int = 0, safety_checker: bool 
     """A whole checkpoint of 2 million parameters, saved to ``folder``."""
     import torch
     from diffusers import PNDMScheduler, StableDiffusionPipeline
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+    from transformers import CLIPTextModel, CLIPTokenizer
 
-    vocab = write_tokenizer(folder / "tokenizer-files")
+    text = _text_config(write_tokenizer(folder / "tokenizer-files"), 32)
     torch.manual_seed(seed)
-    text = CLIPTextConfig(
-        vocab_size=vocab,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        max_position_embeddings=77,
-        bos_token_id=vocab - 2,
-        eos_token_id=vocab - 1,
-        pad_token_id=vocab - 1,
-    )
     scheduler = PNDMScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", skip_prk_steps=True, steps_offset=1
     )
@@ -74,7 +63,75 @@ def write_stable_diffusion(folder: Path, *, seed: int = 0, safety_checker: bool 
     return folder
 
 
-def _vae():
+def write_stable_diffusion_xl(folder: Path, *, is_refiner: bool = False) -> Path:
+    """The base checkpoint, or its refiner, of 2 million parameters, saved to ``folder``."""
+    import torch
+    from diffusers import EulerDiscreteScheduler, StableDiffusionXLImg2ImgPipeline, StableDiffusionXLPipeline
+    from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+    vocab = write_tokenizer(folder / "tokenizer-files")
+    tokenizers = [CLIPTokenizer.from_pretrained(folder / "tokenizer-files") for _ in range(2)]
+    torch.manual_seed(1)
+    parts = {
+        "vae": _vae(scaling_factor=0.13025, force_upcast=True),
+        "text_encoder": None if is_refiner else CLIPTextModel(_text_config(vocab, 32)),
+        "text_encoder_2": CLIPTextModelWithProjection(_text_config(vocab, 64)),
+        "tokenizer": None if is_refiner else tokenizers[0],
+        "tokenizer_2": tokenizers[1],
+        "unet": _unet_xl(is_refiner=is_refiner),
+        "scheduler": EulerDiscreteScheduler(
+            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1
+        ),
+        "force_zeros_for_empty_prompt": not is_refiner,
+        "add_watermarker": False,
+    }
+    if is_refiner:
+        pipeline = StableDiffusionXLImg2ImgPipeline(**parts, requires_aesthetics_score=True)
+    else:
+        pipeline = StableDiffusionXLPipeline(**parts)
+    pipeline.save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def _text_config(vocab: int, width: int):
+    from transformers import CLIPTextConfig
+
+    return CLIPTextConfig(
+        vocab_size=vocab,
+        hidden_size=width,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=77,
+        projection_dim=width,
+        bos_token_id=vocab - 2,
+        eos_token_id=vocab - 1,
+        pad_token_id=vocab - 1,
+    )
+
+
+def _unet_xl(*, is_refiner: bool):
+    """Time ids beside the prompt as a whole: six numbers for the base, five for the refiner."""
+    from diffusers import UNet2DConditionModel
+
+    return UNet2DConditionModel(
+        sample_size=8,
+        in_channels=4,
+        out_channels=4,
+        block_out_channels=(32, 64),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        attention_head_dim=8,
+        use_linear_projection=True,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
+        cross_attention_dim=64 if is_refiner else 96,
+        projection_class_embeddings_input_dim=64 + 8 * (5 if is_refiner else 6),
+    )
+
+
+def _vae(**config):
     from diffusers import AutoencoderKL
 
     return AutoencoderKL(
@@ -85,6 +142,7 @@ def _vae():
         latent_channels=4,
         norm_num_groups=8,
         sample_size=64,
+        **config,
     )
 
 

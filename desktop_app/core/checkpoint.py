@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from desktop_app.core.request import StageKind
+
 STARTER = "starter"
 """REF of the checkpoint that ships with the program."""
 
@@ -15,7 +17,8 @@ class CheckpointInfo:
 
     ``native_size`` is the side, in pixels, of the square pictures it was trained on; ``multiple`` the pixels that one
     latent covers; ``max_tokens`` how many tokens of a prompt it reads, begin and end marks included; ``tokenizer``
-    the folder of its tokenizer, None where it has none; ``size_bytes`` its weights on disk.
+    the folder of its tokenizer, None where it has none; ``size_bytes`` its weights on disk; ``kinds`` the stages that
+    its family can run.
     """
 
     ref: str
@@ -27,3 +30,4 @@ class CheckpointInfo:
     max_tokens: int
     tokenizer: Path | None
     size_bytes: int
+    kinds: tuple[StageKind, ...] = tuple(StageKind)

@@ -45,6 +45,7 @@ def draw_seed() -> int:
 def plan_run(params: Params, init_size: tuple[int, int] | None, info: CheckpointInfo) -> RunFacts:
     """The facts of one run on an init image of ``init_size`` pixels, or on none. Raises `RequestError`."""
     validate(params, has_init_image=init_size is not None)
+    _check_kind(init_size is not None, info)
     working = _working_size(params, init_size, info)
     if init_size is None:
         return RunFacts(params.steps, params.steps, working, working, None)
@@ -92,6 +93,16 @@ def build_requests(
         )
     seeds = [draw() if params.seed is None else params.seed + index for index in range(params.count)]
     return [build_request(params, init_image, info, seed) for seed in seeds]
+
+
+def _check_kind(has_init_image: bool, info: CheckpointInfo) -> None:
+    if not has_init_image and StageKind.TEXT_TO_IMAGE not in info.kinds:
+        raise RequestError(
+            "This checkpoint needs a picture to start from",
+            f"{info.label} ({info.family}) cannot paint from the prompt alone",
+            "Open a picture, or choose another checkpoint.",
+            param="checkpoint",
+        )
 
 
 def _working_size(params: Params, init_size: tuple[int, int] | None, info: CheckpointInfo) -> tuple[int, int]:

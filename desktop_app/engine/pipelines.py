@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image
 
+from desktop_app.core.families import family_of
 from desktop_app.core.request import Request, Stage, StageKind
 
 AUTO_CLASSES: dict[StageKind, str] = {
@@ -16,12 +17,15 @@ AUTO_CLASSES: dict[StageKind, str] = {
     StageKind.TEXT_TO_IMAGE: "AutoPipelineForText2Image",
 }
 
+TEXT_CLASSES = ("CLIPTextModel", "CLIPTextModelWithProjection")
+
 NOT_LOADED = ("safety_checker", "feature_extractor", "image_encoder")
 """Parts that no stage uses yet; without them a checkpoint is smaller by half and nothing is blackened in silence."""
 
 HARMLESS = (
     "Expected types for vae: ",  # a checkpoint may bring AutoencoderTiny, which runs as well
     "but are not expected and will be ignored. Please verify your",  # its old config keys
+    "should be kept in float32: []",  # said of a model that has no such parts, whenever it is cast
     "The following part of your input was truncated because CLIP",  # said in the result's notes
     "Token indices sequence length is longer than",
     "requires torchvision (not installed)",  # the slower way does the same
@@ -49,6 +53,7 @@ def quieten_libraries() -> None:
         library.disable_progress_bar()
     for name in (
         "diffusers.configuration_utils",
+        "diffusers.models.modeling_utils",
         "diffusers.pipelines.pipeline_utils",
         "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion",
         "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img",
@@ -65,29 +70,33 @@ def load_pipelines(folder: Path, dtype: Any, device: str) -> dict[StageKind, Any
     import diffusers
 
     index = json.loads((folder / "model_index.json").read_bytes())
+    family = family_of(index)
+    if family is None:
+        raise ValueError("its family is not known")
     left_out: dict[str, Any] = {part: None for part in NOT_LOADED if part in index}
     if "safety_checker" in left_out:
         left_out["requires_safety_checker"] = False
     options = {"dtype": dtype, "local_files_only": True, "use_safetensors": True}
-    text_encoder = _load_text_encoder(folder / "text_encoder", options)
-    first = diffusers.AutoPipelineForImage2Image.from_pretrained(
-        str(folder), text_encoder=text_encoder, **options, **left_out
-    )
+    texts = {part: _load_text_encoder(folder, part, index[part][1], options) for part in family.text_encoders}
+    first = diffusers.AutoPipelineForImage2Image.from_pretrained(str(folder), **texts, **options, **left_out)
     _check_whole(first)
     first.to(device)
-    pipelines = {kind: getattr(diffusers, name).from_pipe(first) for kind, name in AUTO_CLASSES.items()}
+    pipelines = {kind: getattr(diffusers, AUTO_CLASSES[kind]).from_pipe(first) for kind in family.kinds}
     for pipeline in pipelines.values():
         pipeline.set_progress_bar_config(disable=True)
     return pipelines
 
 
-def _load_text_encoder(folder: Path, options: dict[str, Any]) -> Any:
+def _load_text_encoder(folder: Path, part: str, class_name: str, options: dict[str, Any]) -> Any:
     """By itself, since transformers fills weights that are not in the file with random ones and only logs that."""
-    from transformers import CLIPTextModel
+    import transformers
 
-    model, info = CLIPTextModel.from_pretrained(str(folder), output_loading_info=True, **options)
+    if class_name not in TEXT_CLASSES:
+        raise ValueError(f"{part} is of the unknown class {class_name}")
+    loader = getattr(transformers, class_name)
+    model, info = loader.from_pretrained(str(folder / part), output_loading_info=True, **options)
     if info["missing_keys"]:
-        raise ValueError(f"text_encoder lacks {min(info['missing_keys'])}")
+        raise ValueError(f"{part} lacks {min(info['missing_keys'])}")
     return model
 
 
@@ -114,7 +123,7 @@ def arguments(request: Request, stage: Stage, image: Image.Image | None) -> dict
 
 def unread_text(pipeline: Any, text: str) -> str:
     """The end of ``text`` that the checkpoint does not read, or empty."""
-    tokenizer = pipeline.tokenizer
+    tokenizer = pipeline.tokenizer or pipeline.tokenizer_2
     ids = tokenizer(text, truncation=False, add_special_tokens=False).input_ids
     room = tokenizer.model_max_length - 2
     return str(tokenizer.decode(ids[room:])).strip() if len(ids) > room else ""

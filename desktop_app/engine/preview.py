@@ -14,14 +14,19 @@ MIN_INTERVAL_S = 1 / 15
 MAX_SHARE = 0.1
 """Of the run's time that previews may take."""
 
-_RGB = (
-    (0.3512, 0.2297, 0.3227),
-    (0.3250, 0.4974, 0.2350),
-    (-0.2829, 0.1762, 0.2721),
-    (-0.2120, -0.2616, -0.7177),
-)
-"""Red, green and blue of each of Stable Diffusion 1's four latent channels: a linear fit that its community publishes
-(Hugging Face forum, "Decoding latents to RGB without upscaling", 2022)."""
+_RGB = {
+    0.18215: (
+        ((0.3512, 0.2297, 0.3227), (0.3250, 0.4974, 0.2350), (-0.2829, 0.1762, 0.2721), (-0.2120, -0.2616, -0.7177)),
+        (0.0, 0.0, 0.0),
+    ),
+    0.13025: (
+        ((0.4706, 0.4706, 0.4706), (-0.4706, -0.0392, 0.0784), (0.1961, 0.1176, -0.0392), (-0.5490, -0.3922, -0.2745)),
+        (0.1765, 0.0980, 0.0196),
+    ),
+}
+"""By a VAE's scaling factor: red, green and blue (-1 to 1) of each of four latent channels, and of none. Linear fits
+published for Stable Diffusion 1 (Hugging Face forum, "Decoding latents to RGB without upscaling", 2022) and for XL
+(Timothy Alexis Vass, "Explaining the SDXL latent space", 2023)."""
 
 
 class Previewer:
@@ -47,9 +52,9 @@ class Previewer:
         with torch.no_grad():
             if type(self._vae).__name__ == "AutoencoderTiny":
                 pixels = self._vae.decode(latents[:1] / self._vae.config.scaling_factor).sample[0]
-            elif latents.shape[1] == len(_RGB):
-                weights = torch.tensor(_RGB, dtype=latents.dtype, device=latents.device)
-                pixels = torch.einsum("chw,cr->rhw", latents[0], weights)
+            elif (fit := _RGB.get(self._vae.config.scaling_factor)) and latents.shape[1] == len(fit[0]):
+                weights, none = (torch.tensor(part, dtype=latents.dtype, device=latents.device) for part in fit)
+                pixels = torch.einsum("chw,cr->rhw", latents[0], weights) + none[:, None, None]
             else:
                 return None
             bytes_ = ((pixels.float() / 2 + 0.5).nan_to_num().clamp(0, 1) * 255).round().to(torch.uint8)

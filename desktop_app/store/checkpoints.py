@@ -15,6 +15,7 @@ from typing import Any
 
 from desktop_app.core.checkpoint import STARTER, CheckpointInfo
 from desktop_app.core.errors import CheckpointError, StoreError
+from desktop_app.core.families import FAMILIES, Family, family_of
 from desktop_app.store.paths import Paths, resources_dir
 from desktop_app.store.safetensors_header import read_header
 
@@ -22,26 +23,20 @@ STARTER_LABEL = "Starter (offline, small pictures)"
 INDEX_NAME = "model_index.json"
 MAX_JSON_BYTES = 16 * 1024 * 1024
 
-FAMILIES = {
-    "StableDiffusionPipeline": "Stable Diffusion",
-    "StableDiffusionImg2ImgPipeline": "Stable Diffusion",
-}
-"""Class of the pipeline in model_index.json, and what people call it."""
-
 _CLIP_VISION = {"transformers.CLIPImageProcessor", "transformers.CLIPFeatureExtractor"}
+_CLIP_TOKENIZERS = {"transformers.CLIPTokenizer", "transformers.CLIPTokenizerFast"}
 COMPONENTS: dict[str, set[str]] = {
     "unet": {"diffusers.UNet2DConditionModel"},
     "vae": {"diffusers.AutoencoderKL", "diffusers.AutoencoderTiny"},
     "text_encoder": {"transformers.CLIPTextModel"},
-    "tokenizer": {"transformers.CLIPTokenizer", "transformers.CLIPTokenizerFast"},
+    "text_encoder_2": {"transformers.CLIPTextModelWithProjection"},
+    "tokenizer": _CLIP_TOKENIZERS,
+    "tokenizer_2": _CLIP_TOKENIZERS,
     "feature_extractor": _CLIP_VISION,
     "safety_checker": {"stable_diffusion.StableDiffusionSafetyChecker"},
     "image_encoder": {"transformers.CLIPVisionModelWithProjection"},
 }
 """Parts of a pipeline, and the classes that each may have. A scheduler may be any of diffusers'."""
-
-WEIGHTED = ("unet", "vae", "text_encoder")
-"""Parts that must be there, with weights. A safety checker and an image encoder are not loaded, so not asked for."""
 
 LATENT_CHANNELS = 4
 """Where a configuration does not say."""
@@ -62,13 +57,14 @@ class CheckpointStore:
         """The folder of the checkpoint ``ref``, checked file by file. Raises `CheckpointError`."""
         with _readable(ref):
             folder = self._find(ref)
-            _read_index(folder)
-            for part in WEIGHTED:
+            family = _read_family(folder)
+            for part in family.weighted:
                 _check_weights(folder, part)
             _read_config(folder, "scheduler")
-            _read_parts(folder)
-            if _tokenizer(folder) is None:
-                raise _damaged(folder / "tokenizer", "it has neither tokenizer.json nor vocab.json and merges.txt")
+            _read_parts(folder, family)
+            for part in family.tokenizers:
+                if _tokenizer(folder, part) is None:
+                    raise _damaged(folder / part, "it has neither tokenizer.json nor vocab.json and merges.txt")
             return folder
 
     def describe(self, ref: str) -> CheckpointInfo:
@@ -77,19 +73,20 @@ class CheckpointStore:
             return self._describe(ref, self._find(ref))
 
     def _describe(self, ref: str, folder: Path) -> CheckpointInfo:
-        index = _read_index(folder)
-        unet, vae, text = _read_parts(folder)
+        family = _read_family(folder)
+        unet, vae, *texts = _read_parts(folder, family)
         multiple = _vae_factor(folder, vae)
         return CheckpointInfo(
             ref=ref,
             label=STARTER_LABEL if ref == STARTER else folder.name,
             path=folder,
-            family=FAMILIES[index["_class_name"]],
+            family=family.label,
             native_size=_number(folder, "unet", unet, "sample_size") * multiple,
             multiple=multiple,
-            max_tokens=_max_tokens(folder, text),
-            tokenizer=_tokenizer(folder),
-            size_bytes=sum(file.stat().st_size for part in WEIGHTED for file in _weight_files(folder, part)),
+            max_tokens=min(_max_tokens(folder, *pair) for pair in zip(_readers(family), texts, strict=True)),
+            tokenizer=_tokenizer(folder, family.tokenizers[0]),
+            size_bytes=sum(file.stat().st_size for part in family.weighted for file in _weight_files(folder, part)),
+            kinds=family.kinds,
         )
 
     def list(self) -> list[CheckpointInfo]:
@@ -175,23 +172,24 @@ def _damaged(path: Path, reason: str) -> CheckpointError:
 # JSON files --------------------------------------------------------------------------------------
 
 
-def _read_index(folder: Path) -> dict[str, Any]:
+def _read_family(folder: Path) -> Family:
+    """The family that ``model_index.json`` tells; its classes are all known, and no part is missing in it."""
     path = folder / INDEX_NAME
     if not path.is_file():
         raise _no_index(folder)
     index = _read_json(folder, path)
-    name = index.get("_class_name")
-    if not isinstance(name, str) or name not in FAMILIES:
-        known = ", ".join(sorted(set(FAMILIES.values())))
-        detail = f"{folder.name} is for {str(name)[:80]}"
-        raise CheckpointError("This family of checkpoints is not supported", detail, f"Supported is: {known}.")
+    family = family_of(index)
+    if family is None:
+        known = ", ".join(family.label for family in FAMILIES)
+        detail = f"{folder.name} is for {str(index.get('_class_name'))[:80]}"
+        raise CheckpointError("This family of checkpoints is not supported", detail, f"Supported are: {known}.")
     for part, entry in index.items():
         if not part.startswith("_") and isinstance(entry, list):
-            _check_class(path, part, entry)
-    missing = [part for part in ("scheduler", "tokenizer", *WEIGHTED) if not isinstance(index.get(part), list)]
+            _check_class(path, part, entry, is_required=part in family.required)
+    missing = [part for part in family.required if not isinstance(index.get(part), list)]
     if missing:
         raise _damaged(path, f"it does not name {', '.join(missing)}")
-    return index
+    return family
 
 
 def _no_index(folder: Path) -> CheckpointError:
@@ -201,9 +199,9 @@ def _no_index(folder: Path) -> CheckpointError:
     return CheckpointError("The folder is no checkpoint", f"{folder} has no {INDEX_NAME}", _WHAT_IS_POSSIBLE)
 
 
-def _check_class(path: Path, part: str, entry: list[Any]) -> None:
+def _check_class(path: Path, part: str, entry: list[Any], *, is_required: bool) -> None:
     """Only classes from the table: a class is imported by name later, so a stranger's name is never passed on."""
-    if entry == [None, None] and part not in ("scheduler", "tokenizer", *WEIGHTED):
+    if entry == [None, None] and not is_required:
         return
     library, name = entry if len(entry) == 2 and all(isinstance(text, str) for text in entry) else ("", str(entry))
     known_scheduler = part == "scheduler" and library == "diffusers" and _SCHEDULER.fullmatch(name)
@@ -220,9 +218,9 @@ def _read_config(folder: Path, part: str) -> dict[str, Any]:
     return _read_json(folder, folder / part / name)
 
 
-def _read_parts(folder: Path) -> tuple[dict[str, Any], ...]:
-    """Configurations of the parts in `WEIGHTED`, which must be for painting pictures from noise."""
-    configs = tuple(_read_config(folder, part) for part in WEIGHTED)
+def _read_parts(folder: Path, family: Family) -> tuple[dict[str, Any], ...]:
+    """Configurations of the parts with weights, which must be for painting pictures from noise."""
+    configs = tuple(_read_config(folder, part) for part in family.weighted)
     takes, latents = configs[0].get("in_channels", LATENT_CHANNELS), configs[1].get("latent_channels", LATENT_CHANNELS)
     if takes != latents:  # a mask, a depth map or another picture beside the latents
         detail = f"{folder.name}: its unet takes {str(takes)[:40]} channels, and latents have {str(latents)[:40]}"
@@ -262,15 +260,20 @@ def _vae_factor(folder: Path, vae: dict[str, Any]) -> int:
     return int(2 ** (len(blocks) - 1))
 
 
-def _max_tokens(folder: Path, text: dict[str, Any]) -> int:
-    positions = _number(folder, "text_encoder", text, "max_position_embeddings")
-    path = folder / "tokenizer" / "tokenizer_config.json"
+def _readers(family: Family) -> list[tuple[str, str]]:
+    return list(zip(family.text_encoders, family.tokenizers, strict=True))
+
+
+def _max_tokens(folder: Path, reader: tuple[str, str], text: dict[str, Any]) -> int:
+    """How many tokens a text encoder and its tokenizer, named by ``reader``, take."""
+    positions = _number(folder, reader[0], text, "max_position_embeddings")
+    path = folder / reader[1] / "tokenizer_config.json"
     limit = _read_json(folder, path).get("model_max_length") if path.is_file() else None
     return min(positions, limit) if isinstance(limit, int) and limit > 2 else positions
 
 
-def _tokenizer(folder: Path) -> Path | None:
-    tokenizer = folder / "tokenizer"
+def _tokenizer(folder: Path, part: str) -> Path | None:
+    tokenizer = folder / part
     pair = (tokenizer / "vocab.json", tokenizer / "merges.txt")
     whole = tokenizer / "tokenizer.json"
     for file in (whole, *pair):

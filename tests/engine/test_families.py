@@ -1,0 +1,127 @@
+"""Each family against diffusers itself, on tiny checkpoints in its layout."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from engine_runs import Recorder, paint
+from PIL import Image
+from support import make_request
+from tiny import write_stable_diffusion_xl
+
+from desktop_app.core.errors import CheckpointError, RequestError
+from desktop_app.core.params import Params
+from desktop_app.core.planning import plan_run
+from desktop_app.engine.diffusers_engine import DiffusersEngine
+from desktop_app.store.checkpoints import CheckpointStore
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    """Stable Diffusion XL."""
+    return write_stable_diffusion_xl(tmp_path_factory.mktemp("xl") / "base")
+
+
+@pytest.fixture(scope="module")
+def refiner(tmp_path_factory):
+    """Its refiner."""
+    return write_stable_diffusion_xl(tmp_path_factory.mktemp("xl") / "refiner", is_refiner=True)
+
+
+@pytest.fixture
+def engine(paths):
+    engine = DiffusersEngine(CheckpointStore(paths).resolve, threads=1)
+    yield engine
+    engine.close()
+
+
+def bare(name, folder):
+    """Diffusers without us."""
+    import diffusers
+    import torch
+
+    torch.set_num_threads(1)
+    pipeline = getattr(diffusers, name).from_pretrained(folder, dtype=torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def seed():
+    import torch
+
+    return torch.Generator("cpu").manual_seed(7)
+
+
+@pytest.mark.parametrize("name", ["base", "refiner"])
+def test_image_to_image_of_xl_is_bit_for_bit_what_diffusers_makes(engine, init_ref, request, name):
+    folder = request.getfixturevalue(name)
+    ref = init_ref((64, 64))
+    ours = make_request(ref, checkpoint=str(folder), prompt="the cat", negative_prompt="dog", steps=5, strength=0.6)
+    expected = bare("StableDiffusionXLImg2ImgPipeline", folder)(
+        prompt="the cat",
+        negative_prompt="dog",
+        image=Image.open(ref.path),
+        strength=0.6,
+        num_inference_steps=5,
+        guidance_scale=4.0,
+        generator=seed(),
+    ).images[0]
+    assert paint(engine, ours).tobytes() == expected.tobytes()
+
+
+def test_text_to_image_of_xl_is_bit_for_bit_what_diffusers_makes(engine, base):
+    ours = make_request(checkpoint=str(base), prompt="the cat", steps=3)
+    expected = bare("StableDiffusionXLPipeline", base)(
+        prompt="the cat", width=64, height=64, num_inference_steps=3, guidance_scale=4.0, generator=seed()
+    ).images[0]
+    assert paint(engine, ours).tobytes() == expected.tobytes()
+
+
+def test_a_preview_of_xl_comes_while_it_paints(engine, base):
+    recorder = Recorder()
+    from engine_runs import NEVER
+
+    engine.run(make_request(checkpoint=str(base), steps=2), recorder, NEVER)
+    assert [event.preview.size for event in recorder.events if event.preview][-1] == (8, 8)
+
+
+def test_families_are_told_apart_by_their_text_encoders(paths, base, refiner):
+    store = CheckpointStore(paths)
+    assert [store.describe(str(folder)).family for folder in (base, refiner)] == [
+        "Stable Diffusion XL",
+        "Stable Diffusion XL refiner",
+    ]
+    info = store.describe(str(refiner))
+    assert info.tokenizer == refiner / "tokenizer_2"
+    assert info.max_tokens == 77
+
+
+def test_a_refiner_without_a_picture_is_refused_before_it_runs(paths, refiner):
+    info = CheckpointStore(paths).describe(str(refiner))
+    with pytest.raises(RequestError, match="needs a picture") as caught:
+        plan_run(Params(prompt="cat"), None, info)
+    assert caught.value.param == "checkpoint"
+    assert plan_run(Params(prompt="cat"), (64, 64), info).working_size == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("part", "words"), [("text_encoder_2", "text_encoder_2"), ("tokenizer_2", "tokenizer"), ("unet", "damaged")]
+)
+def test_a_part_of_xl_that_is_gone_is_missed(paths, base, tmp_path, part, words):
+    folder = tmp_path / "xl"
+    shutil.copytree(base, folder)
+    shutil.rmtree(folder / part)
+    with pytest.raises(CheckpointError, match=words):
+        CheckpointStore(paths).resolve(str(folder))
+
+
+def test_an_index_of_xl_without_any_text_encoder_is_damaged(paths, base, tmp_path):
+    folder = tmp_path / "xl"
+    shutil.copytree(base, folder)
+    index = json.loads((folder / "model_index.json").read_text())
+    del index["text_encoder"], index["text_encoder_2"]
+    (folder / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(CheckpointError, match="does not name text_encoder"):
+        CheckpointStore(paths).resolve(str(folder))
