@@ -38,8 +38,10 @@ def write_tokenizer(folder: Path) -> int:
     return len(tokens)
 
 
-def write_stable_diffusion(folder: Path, *, seed: int = 0, safety_checker: bool = True) -> Path:
-    """A whole checkpoint of 2 million parameters, saved to ``folder``."""
+def write_stable_diffusion(
+    folder: Path, *, seed: int = 0, safety_checker: bool = True, variant: str | None = None
+) -> Path:
+    """A whole checkpoint of 2 million parameters, saved to ``folder``; ``variant`` fp16 has 16 bits a weight."""
     import torch
     from diffusers import PNDMScheduler, StableDiffusionPipeline
     from transformers import CLIPTextModel, CLIPTokenizer
@@ -59,7 +61,8 @@ def write_stable_diffusion(folder: Path, *, seed: int = 0, safety_checker: bool 
         feature_extractor=_feature_extractor() if safety_checker else None,
         requires_safety_checker=safety_checker,
     )
-    pipeline.save_pretrained(folder, safe_serialization=True)
+    pipeline.to(dtype=torch.float16 if variant == "fp16" else torch.float32)
+    pipeline.save_pretrained(folder, safe_serialization=True, variant=variant)
     return folder
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from desktop_app.core.families import family_of
 from desktop_app.core.request import Request, Stage, StageKind
+from desktop_app.store.checkpoint_files import choose_variant, has_variant
 
 AUTO_CLASSES: dict[StageKind, str] = {
     StageKind.IMAGE_TO_IMAGE: "AutoPipelineForImage2Image",
@@ -77,8 +78,11 @@ def load_pipelines(folder: Path, dtype: Any, device: str) -> dict[StageKind, Any
     if "safety_checker" in left_out:
         left_out["requires_safety_checker"] = False
     options = {"dtype": dtype, "local_files_only": True, "use_safetensors": True}
-    texts = {part: _load_text_encoder(folder, part, index[part][1], options) for part in family.text_encoders}
-    first = diffusers.AutoPipelineForImage2Image.from_pretrained(str(folder), **texts, **options, **left_out)
+    variant = choose_variant(folder, family.weighted) or None
+    texts = {part: _load_text_encoder(folder, part, index[part][1], variant, options) for part in family.text_encoders}
+    first = diffusers.AutoPipelineForImage2Image.from_pretrained(
+        str(folder), variant=variant, **texts, **options, **left_out
+    )
     _check_whole(first)
     first.to(device)
     pipelines = {kind: getattr(diffusers, AUTO_CLASSES[kind]).from_pipe(first) for kind in family.kinds}
@@ -87,14 +91,15 @@ def load_pipelines(folder: Path, dtype: Any, device: str) -> dict[StageKind, Any
     return pipelines
 
 
-def _load_text_encoder(folder: Path, part: str, class_name: str, options: dict[str, Any]) -> Any:
+def _load_text_encoder(folder: Path, part: str, class_name: str, variant: str | None, options: dict[str, Any]) -> Any:
     """By itself, since transformers fills weights that are not in the file with random ones and only logs that."""
     import transformers
 
     if class_name not in TEXT_CLASSES:
         raise ValueError(f"{part} is of the unknown class {class_name}")
     loader = getattr(transformers, class_name)
-    model, info = loader.from_pretrained(str(folder / part), output_loading_info=True, **options)
+    chosen = variant if variant and has_variant(folder, part, variant) else None
+    model, info = loader.from_pretrained(str(folder / part), output_loading_info=True, variant=chosen, **options)
     if info["missing_keys"]:
         raise ValueError(f"{part} lacks {min(info['missing_keys'])}")
     return model

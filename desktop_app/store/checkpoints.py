@@ -7,7 +7,6 @@ checkpoint is ever run.
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,13 +15,20 @@ from typing import Any
 from desktop_app.core.checkpoint import STARTER, CheckpointInfo
 from desktop_app.core.errors import CheckpointError, StoreError
 from desktop_app.core.families import FAMILIES, Family, family_of
+from desktop_app.store.checkpoint_files import (
+    UNSAFE_SUFFIXES,
+    check_inside,
+    check_weights,
+    choose_variant,
+    damaged,
+    read_json,
+    unsafe,
+    weight_files,
+)
 from desktop_app.store.paths import Paths, resources_dir
-from desktop_app.store.safetensors_header import read_header
 
 STARTER_LABEL = "Starter (offline, small pictures)"
 INDEX_NAME = "model_index.json"
-MAX_JSON_BYTES = 16 * 1024 * 1024
-
 _CLIP_VISION = {"transformers.CLIPImageProcessor", "transformers.CLIPFeatureExtractor"}
 _CLIP_TOKENIZERS = {"transformers.CLIPTokenizer", "transformers.CLIPTokenizerFast"}
 COMPONENTS: dict[str, set[str]] = {
@@ -41,8 +47,6 @@ COMPONENTS: dict[str, set[str]] = {
 LATENT_CHANNELS = 4
 """Where a configuration does not say."""
 
-_WEIGHT_NAMES = ("diffusion_pytorch_model", "model")
-_UNSAFE = {".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle"}
 _HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
 _SCHEDULER = re.compile(r"[A-Za-z0-9]+Scheduler")
 
@@ -58,13 +62,14 @@ class CheckpointStore:
         with _readable(ref):
             folder = self._find(ref)
             family = _read_family(folder)
+            variant = choose_variant(folder, family.weighted)
             for part in family.weighted:
-                _check_weights(folder, part)
+                check_weights(folder, part, variant)
             _read_config(folder, "scheduler")
             _read_parts(folder, family)
             for part in family.tokenizers:
                 if _tokenizer(folder, part) is None:
-                    raise _damaged(folder / part, "it has neither tokenizer.json nor vocab.json and merges.txt")
+                    raise damaged(folder / part, "it has neither tokenizer.json nor vocab.json and merges.txt")
             return folder
 
     def describe(self, ref: str) -> CheckpointInfo:
@@ -85,7 +90,7 @@ class CheckpointStore:
             multiple=multiple,
             max_tokens=min(_max_tokens(folder, *pair) for pair in zip(_readers(family), texts, strict=True)),
             tokenizer=_tokenizer(folder, family.tokenizers[0]),
-            size_bytes=sum(file.stat().st_size for part in family.weighted for file in _weight_files(folder, part)),
+            size_bytes=_size(folder, family),
             kinds=family.kinds,
         )
 
@@ -144,8 +149,8 @@ def _starter() -> Path:
 
 
 def _not_a_folder(ref: str, path: Path, *, is_file: bool) -> CheckpointError:
-    if path.suffix.lower() in _UNSAFE:
-        return _unsafe(path.name)
+    if path.suffix.lower() in UNSAFE_SUFFIXES:
+        return unsafe(path.name)
     if is_file or path.suffix.lower() == ".safetensors":
         return CheckpointError("Single-file checkpoints cannot be opened by this version", ref, _WHAT_IS_POSSIBLE)
     if _HUB_ID.fullmatch(ref):
@@ -153,20 +158,6 @@ def _not_a_folder(ref: str, path: Path, *, is_file: bool) -> CheckpointError:
         hint = f"Download it with another program first. {_WHAT_IS_POSSIBLE}"
         return CheckpointError("Downloading is not possible in this version", detail, hint)
     return CheckpointError("The checkpoint cannot be found", repr(ref[:200]), _WHAT_IS_POSSIBLE)
-
-
-def _unsafe(what: str) -> CheckpointError:
-    return CheckpointError(
-        "The checkpoint has an unsafe format",
-        f"{what} can run any program when it is opened",
-        "Look for the same checkpoint as .safetensors, in diffusers layout.",
-    )
-
-
-def _damaged(path: Path, reason: str) -> CheckpointError:
-    return CheckpointError(
-        "The checkpoint is damaged", f"{path.parent.name}/{path.name}: {reason}", "Fetch this file again."
-    )
 
 
 # JSON files --------------------------------------------------------------------------------------
@@ -177,7 +168,7 @@ def _read_family(folder: Path) -> Family:
     path = folder / INDEX_NAME
     if not path.is_file():
         raise _no_index(folder)
-    index = _read_json(folder, path)
+    index = read_json(folder, path)
     family = family_of(index)
     if family is None:
         known = ", ".join(family.label for family in FAMILIES)
@@ -188,14 +179,14 @@ def _read_family(folder: Path) -> Family:
             _check_class(path, part, entry, is_required=part in family.required)
     missing = [part for part in family.required if not isinstance(index.get(part), list)]
     if missing:
-        raise _damaged(path, f"it does not name {', '.join(missing)}")
+        raise damaged(path, f"it does not name {', '.join(missing)}")
     return family
 
 
 def _no_index(folder: Path) -> CheckpointError:
     files = [path for path in folder.iterdir() if path.is_file()]
-    if any(path.suffix.lower() in _UNSAFE for path in files):
-        return _unsafe(folder.name)
+    if any(path.suffix.lower() in UNSAFE_SUFFIXES for path in files):
+        return unsafe(folder.name)
     return CheckpointError("The folder is no checkpoint", f"{folder} has no {INDEX_NAME}", _WHAT_IS_POSSIBLE)
 
 
@@ -215,7 +206,7 @@ def _check_class(path: Path, part: str, entry: list[Any], *, is_required: bool) 
 
 def _read_config(folder: Path, part: str) -> dict[str, Any]:
     name = "scheduler_config.json" if part == "scheduler" else "config.json"
-    return _read_json(folder, folder / part / name)
+    return read_json(folder, folder / part / name)
 
 
 def _read_parts(folder: Path, family: Family) -> tuple[dict[str, Any], ...]:
@@ -229,25 +220,10 @@ def _read_parts(folder: Path, family: Family) -> tuple[dict[str, Any], ...]:
     return configs
 
 
-def _read_json(folder: Path, path: Path) -> dict[str, Any]:
-    _check_inside(folder, path)
-    try:
-        if path.stat().st_size > MAX_JSON_BYTES:
-            raise ValueError("it is too large")
-        data = json.loads(path.read_bytes())
-    except FileNotFoundError as e:
-        raise _damaged(path, "it is missing") from e
-    except (OSError, ValueError, RecursionError) as e:
-        raise _damaged(path, str(e)) from e
-    if not isinstance(data, dict):
-        raise _damaged(path, "it is not a JSON object")
-    return data
-
-
 def _number(folder: Path, part: str, config: dict[str, Any], key: str) -> int:
     value = config.get(key)
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 65536:
-        raise _damaged(folder / part / "config.json", f"{key} is {str(value)[:40]}")
+        raise damaged(folder / part / "config.json", f"{key} is {str(value)[:40]}")
     return value
 
 
@@ -256,8 +232,14 @@ def _vae_factor(folder: Path, vae: dict[str, Any]) -> int:
     key = "encoder_block_out_channels" if vae.get("_class_name") == "AutoencoderTiny" else "block_out_channels"
     blocks = vae.get(key)
     if not isinstance(blocks, list) or not 1 <= len(blocks) <= 8:
-        raise _damaged(folder / "vae" / "config.json", f"{key} is not a list of the blocks")
+        raise damaged(folder / "vae" / "config.json", f"{key} is not a list of the blocks")
     return int(2 ** (len(blocks) - 1))
+
+
+def _size(folder: Path, family: Family) -> int:
+    """Bytes of the weights that would be loaded."""
+    variant = choose_variant(folder, family.weighted)
+    return sum(file.stat().st_size for part in family.weighted for file in weight_files(folder, part, variant))
 
 
 def _readers(family: Family) -> list[tuple[str, str]]:
@@ -268,7 +250,7 @@ def _max_tokens(folder: Path, reader: tuple[str, str], text: dict[str, Any]) -> 
     """How many tokens a text encoder and its tokenizer, named by ``reader``, take."""
     positions = _number(folder, reader[0], text, "max_position_embeddings")
     path = folder / reader[1] / "tokenizer_config.json"
-    limit = _read_json(folder, path).get("model_max_length") if path.is_file() else None
+    limit = read_json(folder, path).get("model_max_length") if path.is_file() else None
     return min(positions, limit) if isinstance(limit, int) and limit > 2 else positions
 
 
@@ -277,70 +259,5 @@ def _tokenizer(folder: Path, part: str) -> Path | None:
     pair = (tokenizer / "vocab.json", tokenizer / "merges.txt")
     whole = tokenizer / "tokenizer.json"
     for file in (whole, *pair):
-        _check_inside(folder, file)
+        check_inside(folder, file)
     return tokenizer if whole.is_file() or all(file.is_file() for file in pair) else None
-
-
-# Weights -----------------------------------------------------------------------------------------
-
-
-def _check_weights(folder: Path, part: str) -> None:
-    for file in _weight_files(folder, part):
-        try:
-            read_header(file)
-        except FileNotFoundError as e:
-            raise _damaged(file, "it is missing") from e
-        except (OSError, ValueError) as e:
-            raise _damaged(file, str(e)) from e
-
-
-def _weight_files(folder: Path, part: str) -> list[Path]:
-    """The files that hold the weights of ``part``: one, or the shards that an index names."""
-    place = folder / part
-    for name in _WEIGHT_NAMES:
-        single, index = place / f"{name}.safetensors", place / f"{name}.safetensors.index.json"
-        if single.is_file():
-            _check_inside(folder, single)
-            return [single]
-        if index.is_file():
-            return _shards(folder, index)
-    raise _no_weights(place)
-
-
-def _shards(folder: Path, index: Path) -> list[Path]:
-    names = _read_json(folder, index).get("weight_map")
-    if not isinstance(names, dict) or not names or not all(isinstance(name, str) for name in names.values()):
-        raise _damaged(index, "weight_map does not name any file")
-    shards = sorted({index.parent / name for name in names.values()})
-    for shard in shards:
-        if shard.parent != index.parent or shard.suffix != ".safetensors":
-            raise _damaged(index, f"it names {shard.name[:80]!r}, which is no weights file of this folder")
-        _check_inside(folder, shard)
-        if not shard.is_file():
-            raise _damaged(shard, "it is missing")
-    return shards
-
-
-def _no_weights(place: Path) -> CheckpointError:
-    files = [path.name for path in place.iterdir()] if place.is_dir() else []
-    if any(name.endswith(".safetensors") for name in files):
-        detail = f"{place.name} has {', '.join(sorted(files)[:6])}"
-        hint = f"Name the files of the variant that you want {' or '.join(f'{n}.safetensors' for n in _WEIGHT_NAMES)}."
-        return CheckpointError("The checkpoint has its weights only as a variant", detail, hint)
-    if any(Path(name).suffix.lower() in _UNSAFE for name in files):
-        return _unsafe(f"{place.parent.name}/{place.name}")
-    return _damaged(place, "its weights are missing")
-
-
-def _check_inside(folder: Path, path: Path) -> None:
-    """A link may lead out of the folder only in the hub's cache, where snapshots/X/file is a link to blobs/HASH."""
-    real = path.resolve()
-    roots = [folder.resolve()]
-    if folder.parent.name == "snapshots":
-        roots.append(folder.parent.parent.resolve() / "blobs")
-    if not any(real.is_relative_to(root) for root in roots):
-        raise CheckpointError(
-            "The checkpoint has a link that leads out of its folder",
-            f"{path.parent.name}/{path.name}",
-            "Put a copy of the file in its place.",
-        )

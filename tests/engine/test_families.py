@@ -6,10 +6,10 @@ import json
 import shutil
 
 import pytest
-from engine_runs import Recorder, paint
+from engine_runs import NEVER, Recorder, paint
 from PIL import Image
 from support import make_request
-from tiny import write_stable_diffusion_xl
+from tiny import write_stable_diffusion, write_stable_diffusion_xl
 
 from desktop_app.core.errors import CheckpointError, RequestError
 from desktop_app.core.params import Params
@@ -79,10 +79,33 @@ def test_text_to_image_of_xl_is_bit_for_bit_what_diffusers_makes(engine, base):
     assert paint(engine, ours).tobytes() == expected.tobytes()
 
 
+def test_a_checkpoint_that_has_the_fp16_variant_alone_is_loaded_as_diffusers_does(engine, tmp_path, paths):
+    import torch
+    from diffusers import StableDiffusionPipeline
+
+    folder = write_stable_diffusion(tmp_path / "half", safety_checker=False, variant="fp16")
+    assert not list(folder.rglob("*model.safetensors"))
+    theirs = StableDiffusionPipeline.from_pretrained(folder, variant="fp16", dtype=torch.float32, safety_checker=None)
+    theirs.set_progress_bar_config(disable=True)
+    arguments = {"width": 64, "height": 64, "num_inference_steps": 3, "guidance_scale": 4.0}
+    expected = theirs("the cat", generator=seed(), **arguments).images[0]
+    assert (
+        paint(engine, make_request(checkpoint=str(folder), prompt="the cat", steps=3)).tobytes() == expected.tobytes()
+    )
+    assert 1e6 < CheckpointStore(paths).describe(str(folder)).size_bytes < 4.2e6
+
+
+def test_where_one_part_has_no_plain_weights_the_variant_is_loaded(engine, tmp_path, paths):
+    folder = write_stable_diffusion(tmp_path / "mixed", safety_checker=False)
+    half = write_stable_diffusion(tmp_path / "half", safety_checker=False, variant="fp16")
+    (folder / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    shutil.copy(half / "unet" / "diffusion_pytorch_model.fp16.safetensors", folder / "unet")
+    assert CheckpointStore(paths).resolve(str(folder)) == folder
+    assert paint(engine, make_request(checkpoint=str(folder), steps=2)).size == (64, 64)
+
+
 def test_a_preview_of_xl_comes_while_it_paints(engine, base):
     recorder = Recorder()
-    from engine_runs import NEVER
-
     engine.run(make_request(checkpoint=str(base), steps=2), recorder, NEVER)
     assert [event.preview.size for event in recorder.events if event.preview][-1] == (8, 8)
 
