@@ -106,7 +106,8 @@ def draw_sheets(bench: Bench, out: Path) -> None:
     rows += [painter.repaint(starts, prompts, value, 5) for value in STRENGTHS]
     save_sheet(list(torch.stack(rows, 1)), out / "strength.png")
     words = ["line drawing", "pixel art", "watercolour", "purple and yellow duotone"]
-    rows = [rows[0]] + [painter.repaint(starts, [word] * len(starts), 0.6, 5) for word in words]
+    things = ("apple", "tangerine", "dog", "house")
+    rows = [rows[0]] + [painter.repaint(starts, [f"{thing}, {word}" for thing in things], 0.6, 5) for word in words]
     save_sheet(list(torch.stack(rows, 1)), out / "restyle.png")
     save_sheet([painter.paint(list(UNKNOWN), seed) for seed in (1, 2)], out / "unknown.png")
 
