@@ -230,6 +230,23 @@ def test_two_workers_learn_what_one_learns(prepared, recipe):
     assert all(shared[name].allclose(alone[name], atol=1e-4) for name in alone)
 
 
+def test_the_recipe_for_a_gpu_trains_too(work, scripts):
+    from codec import train_codec
+    from diffusers import StableDiffusionPipeline
+    from recipes import GPU
+    from train import train_model
+    from words import train_tokenizer
+
+    small = dataclasses.replace(GPU, concepts=CONCEPTS, pictures=64, batch=2, codec_steps=1, codec_batch=2)
+    train_tokenizer(work, small)
+    train_codec(work, small, threads=1)
+    train_model(work, small, options(steps=1))
+    pipeline = StableDiffusionPipeline.from_pretrained(work / "model", safety_checker=None)
+    assert pipeline.unet.config.sample_size * pipeline.vae_scale_factor == 128
+    megabytes = sum(path.stat().st_size for path in (work / "model").rglob("*.safetensors")) / 1e6
+    assert megabytes < 40
+
+
 def test_the_judge_learns_to_tell_things_apart(work, recipe, monkeypatch):
     import judge
     import torch
