@@ -12,13 +12,12 @@ from PIL import Image
 from desktop_app.core.families import family_of
 from desktop_app.core.request import Request, Stage, StageKind
 from desktop_app.store.checkpoint_files import choose_variant, has_variant
+from desktop_app.store.checkpoints import COMPONENTS
 
 AUTO_CLASSES: dict[StageKind, str] = {
     StageKind.IMAGE_TO_IMAGE: "AutoPipelineForImage2Image",
     StageKind.TEXT_TO_IMAGE: "AutoPipelineForText2Image",
 }
-
-TEXT_CLASSES = ("CLIPTextModel", "CLIPTextModelWithProjection")
 
 NOT_LOADED = ("safety_checker", "feature_extractor", "image_encoder")
 """Parts that no stage uses yet; without them a checkpoint is smaller by half and nothing is blackened in silence."""
@@ -95,7 +94,7 @@ def _load_text_encoder(folder: Path, part: str, class_name: str, variant: str | 
     """By itself, since transformers fills weights that are not in the file with random ones and only logs that."""
     import transformers
 
-    if class_name not in TEXT_CLASSES:
+    if f"transformers.{class_name}" not in COMPONENTS[part]:
         raise ValueError(f"{part} is of the unknown class {class_name}")
     loader = getattr(transformers, class_name)
     chosen = variant if variant and has_variant(folder, part, variant) else None

@@ -27,12 +27,11 @@ from figures import (
     strength,
     unknown_words,
 )
-from filters import FILTERS
 from icons import fetch_icons
 from judge import get_judge
 from painter import GUIDANCE, save_sheet, start_pictures
 from pictures import load_icons
-from recipes import RECIPES
+from recipes import RECIPES, Recipe
 from report import write_table
 from sittings import add_common, begin, to_tensor
 
@@ -43,6 +42,12 @@ SHOWN = (
     *("lemon", "strawberry", "doughnut", "soft-ice-cream", "rocket", "balloon", "jack-o-lantern", "rainbow"),
 )
 """The sixteen prompts of the sheets."""
+
+WAYS = (
+    *("silhouette", "line drawing", "pencil drawing", "watercolour", "pixel art", "mosaic"),
+    "purple and yellow duotone",
+)
+"""Words of the filters, in their order."""
 
 GROUNDS = ("white", "light blue", "yellow", "white", "green", "pink", "white", "purple")
 NEGATIVES = ("", "white background", "red background", "yellow", "cartoon icon", "small")
@@ -56,12 +61,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=REPORT, help="where not here, the README's table stays as it is")
     options = parser.parse_args()
     begin(options.threads)
-    fetch_icons(options.work)
-    icons, recipe = load_icons(options.work), RECIPES[options.recipe]
-    bench = Bench(options.model, get_judge(options.work, icons, recipe), icons, recipe)
-    figures = evaluate(bench, options.out)
+    figures = evaluate(make_bench(options.work, options.model, RECIPES[options.recipe]), options.out)
     if options.out == REPORT:
         write_table(figures)
+
+
+def make_bench(work: Path, model: Path, recipe: Recipe) -> Bench:
+    """All that it takes to measure the checkpoint in ``model``; what ``work`` lacks is fetched and trained."""
+    fetch_icons(work)
+    icons = load_icons(work)
+    return Bench(model, get_judge(work, icons, recipe), icons, recipe)
 
 
 def evaluate(bench: Bench, out: Path) -> Figures:
@@ -88,11 +97,8 @@ def draw_sheets(bench: Bench, out: Path) -> None:
     coloured = [bench.prompt(name, ground=GROUNDS[number % len(GROUNDS)]) for number, name in enumerate(SHOWN)]
     save_sheet([painter.paint(coloured, 4, guidance) for guidance in (1, 3, 5, 9)], out / "guidance.png")
     save_sheet([painter.paint(coloured[:8], 4, GUIDANCE, words) for words in NEGATIVES], out / "negative.png")
-    drawn = [use.__name__.replace("_", " ") for use in FILTERS]
-    drawn = ["pencil drawing" if words == "pencil" else words for words in drawn]
-    drawn = ["purple and yellow duotone" if words == "duotone" else words for words in drawn]
     save_sheet(
-        [painter.paint([f"{bench.labels[name]}, {words}" for name in SHOWN[::2]], 6) for words in drawn],
+        [painter.paint([f"{bench.labels[name]}, {words}" for name in SHOWN[::2]], 6) for words in WAYS],
         out / "styles.png",
     )
     starts = start_pictures(bench.icons, painter.side)
@@ -105,9 +111,9 @@ def draw_sheets(bench: Bench, out: Path) -> None:
     rows = [torch.stack([to_tensor(start) for start in starts])]
     rows += [painter.repaint(starts, prompts, value, 5) for value in STRENGTHS]
     save_sheet(list(torch.stack(rows, 1)), out / "strength.png")
-    words = ["line drawing", "pixel art", "watercolour", "purple and yellow duotone"]
     things = ("apple", "tangerine", "dog", "house")
-    rows = [rows[0]] + [painter.repaint(starts, [f"{thing}, {word}" for thing in things], 0.6, 5) for word in words]
+    ways = [WAYS[number] for number in (1, 4, 3, 6)]
+    rows = [rows[0]] + [painter.repaint(starts, [f"{thing}, {words}" for thing in things], 0.6, 5) for words in ways]
     save_sheet(list(torch.stack(rows, 1)), out / "restyle.png")
     save_sheet([painter.paint(list(UNKNOWN), seed) for seed in (1, 2)], out / "unknown.png")
 

@@ -156,15 +156,13 @@ def unknown_words(bench: Bench) -> Figures:
     """Words it never saw: how far they move a picture at little strength, beside words it knows."""
     starts = start_pictures(bench.icons, bench.painter.side)
     found: Figures = {}
-    finite = True
     for kind, words in (("unknown", UNKNOWN), ("known", [bench.prompt(name) for name in TARGETS])):
         pairs = [(start, word) for start in starts for word in words]
         before = torch.stack([to_tensor(start) for start, _ in pairs])
         after = bench.painter.repaint([start for start, _ in pairs], [word for _, word in pairs], 0.3, 11)
         found[f"distance_at_0.3_{kind}_words"] = round((((after - before) ** 2).mean() / 4).item(), 4)
     latents = bench.painter.text(list(UNKNOWN), num_inference_steps=20, guidance_scale=9.0, output_type="latent").images
-    finite = bool(torch.isfinite(latents).all())
-    return {**found, "unknown_words_always_finite": finite}
+    return {**found, "unknown_words_always_finite": bool(torch.isfinite(latents).all())}
 
 
 def speed(bench: Bench) -> Figures:

@@ -10,11 +10,8 @@ from __future__ import annotations
 import argparse
 
 from codec import train_codec
-from evaluate import evaluate
-from figures import Bench
+from evaluate import evaluate, make_bench
 from icons import fetch_icons
-from judge import get_judge
-from pictures import load_icons
 from recipes import RECIPES
 from sittings import add_common
 from train import add_training, train_model
@@ -32,8 +29,7 @@ def main() -> None:
     train_tokenizer(work, recipe)
     train_codec(work, recipe, options.device, options.threads)
     train_model(work, recipe, options)
-    icons = load_icons(work)
-    evaluate(Bench(work / "model", get_judge(work, icons, recipe), icons, recipe), work / "report")
+    evaluate(make_bench(work, work / "model", recipe), work / "report")
 
 
 if __name__ == "__main__":

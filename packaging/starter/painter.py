@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,40 +32,32 @@ class Painter:
         self, prompts: Sequence[str], seed: int = 0, guidance: float = GUIDANCE, negative: str = ""
     ) -> torch.Tensor:
         """Pictures from prompts alone."""
-        found: list[Image.Image] = []
-        for first in range(0, len(prompts), BATCH):
-            part = list(prompts[first : first + BATCH])
-            found += self.text(
-                part,
-                negative_prompt=[negative] * len(part),
-                guidance_scale=guidance,
-                num_inference_steps=STEPS,
-                height=self.side,
-                width=self.side,
-                generator=_generators(seed, first, len(part)),
-            ).images
-        return torch.stack([to_tensor(picture) for picture in found])
+        negatives = [negative] * len(prompts)
+        size = {"height": self.side, "width": self.side}
+        return self._all(self.text, {"prompt": prompts, "negative_prompt": negatives}, seed, guidance, **size)
 
     def repaint(
         self, starts: Sequence[Image.Image], prompts: Sequence[str], strength: float, seed: int = 0
     ) -> torch.Tensor:
         """Pictures from other pictures, one prompt each."""
+        return self._all(self.image, {"prompt": prompts, "image": starts}, seed, GUIDANCE, strength=strength)
+
+    def _all(
+        self, pipeline: Any, lists: dict[str, Sequence[Any]], seed: int, guidance: float, **values: Any
+    ) -> torch.Tensor:
+        """A picture for each place of ``lists``, some at a time, each with a seed of its own."""
         found: list[Image.Image] = []
-        for first in range(0, len(prompts), BATCH):
-            part = list(prompts[first : first + BATCH])
-            found += self.image(
-                part,
-                image=list(starts[first : first + BATCH]),
-                strength=strength,
-                guidance_scale=GUIDANCE,
+        count = len(lists["prompt"])
+        for first in range(0, count, BATCH):
+            numbers = range(first, min(first + BATCH, count))
+            found += pipeline(
+                **{name: list(each[first : first + BATCH]) for name, each in lists.items()},
+                **values,
+                guidance_scale=guidance,
                 num_inference_steps=STEPS,
-                generator=_generators(seed, first, len(part)),
+                generator=[torch.Generator().manual_seed(seed * 10_000 + number) for number in numbers],
             ).images
         return torch.stack([to_tensor(picture) for picture in found])
-
-
-def _generators(seed: int, first: int, count: int) -> list[torch.Generator]:
-    return [torch.Generator().manual_seed(seed * 10_000 + first + number) for number in range(count)]
 
 
 def start_pictures(icons: Icons, side: int) -> list[Image.Image]:

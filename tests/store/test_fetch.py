@@ -112,14 +112,20 @@ def silent_server() -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-@pytest.mark.timeout(8)
-def test_a_cancel_ends_the_wait_for_a_silent_server(silent_server):
+@pytest.fixture
+def cancel_soon() -> Iterator[threading.Event]:
+    """Is set while the fetch waits."""
     cancel = threading.Event()
     timer = threading.Timer(0.3, cancel.set)
     timer.start()
-    with pytest.raises(Cancelled):
-        fetch_image(f"{silent_server}/cat.png", allow_private=True, cancel=cancel)
+    yield cancel
     timer.join()
+
+
+@pytest.mark.timeout(8)
+def test_a_cancel_ends_the_wait_for_a_silent_server(silent_server, cancel_soon):
+    with pytest.raises(Cancelled):
+        fetch_image(f"{silent_server}/cat.png", allow_private=True, cancel=cancel_soon)
 
 
 @pytest.mark.timeout(8)
@@ -130,13 +136,9 @@ def test_all_of_it_has_a_time_limit(silent_server, monkeypatch):
 
 
 @pytest.mark.timeout(8)
-def test_a_cancel_ends_the_wait_within_a_secure_connection(silent_server):
-    cancel = threading.Event()
-    timer = threading.Timer(0.3, cancel.set)
-    timer.start()
+def test_a_cancel_ends_the_wait_within_a_secure_connection(silent_server, cancel_soon):
     with pytest.raises(Cancelled):
-        fetch_image(f"{silent_server.replace('http', 'https')}/cat.png", allow_private=True, cancel=cancel)
-    timer.join()
+        fetch_image(f"{silent_server.replace('http', 'https')}/cat.png", allow_private=True, cancel=cancel_soon)
 
 
 def test_a_server_that_is_not_there_is_told():

@@ -191,13 +191,18 @@ def test_a_bug_in_the_engine_fails_the_job_with_its_traceback(qtbot, run_queue):
     assert "ZeroDivisionError" in failed.args[1].detail
 
 
-def test_a_picture_that_cannot_be_saved_is_kept_and_saved_later(qtbot, run_queue, gallery, monkeypatch, tmp_path):
-    queue = run_queue()
+def paint_unsaved(qtbot, queue, gallery, monkeypatch):
+    """A job whose finished picture the disk refused."""
     with monkeypatch.context() as patch:
         patch.setattr(gallery, "save", lambda *_: (_ for _ in ()).throw(StoreError("The disk is full")))
         queue.add(requests(1))
         wait_done(qtbot, queue)
-    job = queue.index(0, 0).data(JobQueue.JobRole)
+    return queue.index(0, 0).data(JobQueue.JobRole)
+
+
+def test_a_picture_that_cannot_be_saved_is_kept_and_saved_later(qtbot, run_queue, gallery, monkeypatch, tmp_path):
+    queue = run_queue()
+    job = paint_unsaved(qtbot, queue, gallery, monkeypatch)
     assert (job.state, queue.can_save(job.id)) == (JobState.FAILED, True)
     queue.clear_finished()
     assert queue.rowCount() == 1
@@ -208,11 +213,7 @@ def test_a_picture_that_cannot_be_saved_is_kept_and_saved_later(qtbot, run_queue
 
 def test_asking_twice_to_save_saves_once(qtbot, run_queue, gallery, monkeypatch):
     queue = run_queue()
-    with monkeypatch.context() as patch:
-        patch.setattr(gallery, "save", lambda *_: (_ for _ in ()).throw(StoreError("The disk is full")))
-        queue.add(requests(1))
-        wait_done(qtbot, queue)
-    job = queue.index(0, 0).data(JobQueue.JobRole)
+    job = paint_unsaved(qtbot, queue, gallery, monkeypatch)
     queue.retry_save(job.id)
     queue.retry_save(job.id)
     queue.add(requests(2))  # comes behind both

@@ -124,3 +124,19 @@ def window(qtbot, data_dir) -> Iterator[MainWindow]:
     yield made
     made.close_now()
     made.deleteLater()
+
+
+@pytest.fixture
+def paint_seeds(qtbot, window):
+    """Makes results: ``paint_seeds(1, 2)`` gives their variations, one a seed."""
+
+    def paint(*seeds: int):
+        made = []
+        for seed in seeds:
+            window.document.set_params("Quick", steps=2, seed=seed)
+            with qtbot.waitSignal(window.jobs.finished) as finished:
+                window.commands.generate()
+            made.append(finished.args[1])
+        return made
+
+    return paint

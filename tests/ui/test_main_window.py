@@ -177,13 +177,8 @@ def test_a_picture_that_takes_long_to_open_is_announced_on_the_canvas(qtbot, win
     assert not busy.isVisible()
 
 
-def test_a_result_that_is_trashed_in_the_gallery_leaves_the_canvas(qtbot, window):
-    made = []
-    for seed in (1, 2):
-        window.document.set_params("Quick", steps=2, seed=seed)
-        with qtbot.waitSignal(window.jobs.finished) as finished:
-            window.commands.generate()
-        made.append(finished.args[1])
+def test_a_result_that_is_trashed_in_the_gallery_leaves_the_canvas(qtbot, window, paint_seeds):
+    made = paint_seeds(1, 2)
     gallery = window.parts.gallery
     qtbot.waitUntil(lambda: gallery.rowCount() == 2 and window.presenter.shown == made[1])
     window.gallery_panel.view.setCurrentIndex(gallery.index(0, 0))

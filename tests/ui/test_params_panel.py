@@ -163,13 +163,8 @@ def test_the_seed_of_the_last_result_can_be_fixed(qtbot, window, panel):
     assert window.document.params.seed == finished.args[1].request.seed
 
 
-def test_the_seed_of_a_result_that_is_looked_at_can_be_fixed(qtbot, window):
-    made = []
-    for seed in (42, 43):
-        window.document.set_params("Quick", steps=2, seed=seed)
-        with qtbot.waitSignal(window.jobs.finished) as finished:
-            window.commands.generate()
-        made.append(finished.args[1])
+def test_the_seed_of_a_result_that_is_looked_at_can_be_fixed(window, paint_seeds):
+    made = paint_seeds(42, 43)
     window.commands.show_variation(made[0])
     window.actions_by_id["reuse_seed"].trigger()
     assert window.document.params.seed == 42
