@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from desktop_app.core.memory import PartSize
 from desktop_app.core.request import StageKind
 
 STARTER = "starter"
@@ -18,7 +19,7 @@ class CheckpointInfo:
     ``native_size`` is the side, in pixels, of the square pictures it was trained on; ``multiple`` the pixels that one
     latent covers; ``max_tokens`` how many tokens of a prompt it reads, begin and end marks included; ``tokenizer``
     the folder of its tokenizer, None where it has none; ``size_bytes`` its weights on disk; ``kinds`` the stages that
-    its family can run.
+    its family can run; ``parts`` the sizes of its parts with weights.
     """
 
     ref: str
@@ -31,3 +32,4 @@ class CheckpointInfo:
     tokenizer: Path | None
     size_bytes: int
     kinds: tuple[StageKind, ...] = tuple(StageKind)
+    parts: tuple[PartSize, ...] = ()

@@ -12,13 +12,16 @@ from PIL import Image
 from desktop_app import __version__
 from desktop_app.core.engine import CancelFlag, CheckpointPath, EngineStatus, Phase, Progress, ReportProgress, Result
 from desktop_app.core.errors import Cancelled, DeviceError, OutOfMemory, StudioError
+from desktop_app.core.families import Family
 from desktop_app.core.request import Request, Stage
+from desktop_app.engine.arguments import arguments, unread_text
 from desktop_app.engine.faults import running
 from desktop_app.engine.framing import frame, unframe
-from desktop_app.engine.pipelines import arguments, quieten_libraries, unread_text
+from desktop_app.engine.pipelines import quieten_libraries
 from desktop_app.engine.preview import Previewer
 from desktop_app.engine.residency import Residency, Resident, choose_device
 from desktop_app.engine.schedulers import make_scheduler
+from desktop_app.store.checkpoint_index import read_family
 
 FULL_PRECISION = "float32"
 
@@ -138,13 +141,14 @@ class _Run:
         resident = self._residency.get(folder)
         self.check()
         self._tell_unread(resident, stage)
-        picture = self._call(resident, number, stage, image)
+        family = read_family(folder)
+        picture = self._call(resident, family, number, stage, image)
         if picture is None and resident.dtype != FULL_PRECISION:
             self.notes.append(
                 "Half precision gave values that are not numbers; the picture was made in full precision."
             )
             self.dtype = FULL_PRECISION
-            picture = self._call(self._residency.get(folder, FULL_PRECISION), number, stage, image)
+            picture = self._call(self._residency.get(folder, FULL_PRECISION), family, number, stage, image)
         if picture is None:
             raise DeviceError(
                 "The picture came out without content",
@@ -153,7 +157,9 @@ class _Run:
             )
         return picture
 
-    def _call(self, resident: Resident, number: int, stage: Stage, image: Image.Image | None) -> Image.Image | None:
+    def _call(
+        self, resident: Resident, family: Family, number: int, stage: Stage, image: Image.Image | None
+    ) -> Image.Image | None:
         """Run the pipeline; None when the picture has values that are not numbers."""
         import numpy
         import torch
@@ -161,10 +167,12 @@ class _Run:
         pipeline = resident.pipelines[stage.kind]
         pipeline.scheduler = make_scheduler(stage.scheduler, resident.scheduler)
         self._tell(Phase.ENCODING, number)
-        steps = _StepCallback(self, number, Previewer(pipeline.vae) if self._has_preview else None)
+        steps = _StepCallback(
+            self, number, Previewer(getattr(pipeline, family.decoder or "", None)) if self._has_preview else None
+        )
         with running():
             pixels = pipeline(
-                **arguments(self._request, stage, image),
+                **arguments(family, self._request, stage, image),
                 generator=torch.Generator("cpu").manual_seed(self._request.seed),
                 callback_on_step_end=steps,
                 callback_on_step_end_tensor_inputs=["latents"],

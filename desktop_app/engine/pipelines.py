@@ -1,23 +1,17 @@
-"""Which pipeline runs a stage, and with which arguments. The only place that knows the keywords of diffusers."""
+"""Loads a checkpoint as pipelines of diffusers, one for each kind of stage that its family can run."""
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from desktop_app.core.families import family_of
-from desktop_app.core.request import Request, Stage, StageKind
+from desktop_app.core.families import Family, family_of
+from desktop_app.core.request import StageKind
 from desktop_app.store.checkpoint_files import choose_variant, has_variant
-from desktop_app.store.checkpoints import COMPONENTS
-
-AUTO_CLASSES: dict[StageKind, str] = {
-    StageKind.IMAGE_TO_IMAGE: "AutoPipelineForImage2Image",
-    StageKind.TEXT_TO_IMAGE: "AutoPipelineForText2Image",
-}
+from desktop_app.store.checkpoint_index import COMPONENTS
 
 NOT_LOADED = ("safety_checker", "feature_extractor", "image_encoder")
 """Parts that no stage uses yet; without them a checkpoint is smaller by half and nothing is blackened in silence."""
@@ -73,21 +67,33 @@ def load_pipelines(folder: Path, dtype: Any, device: str) -> dict[StageKind, Any
     family = family_of(index)
     if family is None:
         raise ValueError("its family is not known")
-    left_out: dict[str, Any] = {part: None for part in NOT_LOADED if part in index}
+    left_out: dict[str, Any] = {part: None for part in NOT_LOADED if part in index and part not in family.weighted}
     if "safety_checker" in left_out:
         left_out["requires_safety_checker"] = False
     options = {"dtype": dtype, "local_files_only": True, "use_safetensors": True}
     variant = choose_variant(folder, family.weighted) or None
     texts = {part: _load_text_encoder(folder, part, index[part][1], variant, options) for part in family.text_encoders}
-    first = diffusers.AutoPipelineForImage2Image.from_pretrained(
-        str(folder), variant=variant, **texts, **options, **left_out
-    )
-    _check_whole(first)
+    kinds = iter(family.pipelines.items())
+    kind, name = next(kinds)
+    first = getattr(diffusers, name).from_pretrained(str(folder), variant=variant, **texts, **options, **left_out)
+    _check_whole(first, family)
     first.to(device)
-    pipelines = {kind: getattr(diffusers, AUTO_CLASSES[kind]).from_pipe(first) for kind in family.kinds}
+    pipelines = {kind: first, **{kind: _sibling(getattr(diffusers, name), first) for kind, name in kinds}}
     for pipeline in pipelines.values():
         pipeline.set_progress_bar_config(disable=True)
     return pipelines
+
+
+def _sibling(pipeline_class: Any, first: Any) -> Any:
+    """A pipeline of another class on the components of ``first`` and with its switches.
+
+    The classes' own ``from_pipe`` casts what is shared to full precision.
+    """
+    if type(first) is pipeline_class:
+        return first
+    names = list(inspect.signature(pipeline_class.__init__).parameters)[1:]
+    known = {**{name: first.config[name] for name in names if name in first.config}, **first.components}
+    return pipeline_class(**{name: known[name] for name in names if name in known})
 
 
 def _load_text_encoder(folder: Path, part: str, class_name: str, variant: str | None, options: dict[str, Any]) -> Any:
@@ -104,30 +110,9 @@ def _load_text_encoder(folder: Path, part: str, class_name: str, variant: str | 
     return model
 
 
-def _check_whole(pipeline: Any) -> None:
+def _check_whole(pipeline: Any, family: Family) -> None:
     """Raise ValueError where a part lacks weights; diffusers leaves those without content."""
-    for name in ("unet", "vae"):
+    for name in filter(None, (family.denoiser, family.decoder)):
         lacking = [key for key, weight in getattr(pipeline, name).named_parameters() if weight.is_meta]
         if lacking:
             raise ValueError(f"{name} lacks {min(lacking)}")
-
-
-def arguments(request: Request, stage: Stage, image: Image.Image | None) -> dict[str, Any]:
-    """Keyword arguments of the pipeline for ``stage``; ``image`` is RGB at the working size."""
-    common = {
-        "prompt": stage.prompt,
-        "negative_prompt": stage.negative_prompt or None,
-        "num_inference_steps": stage.steps,
-        "guidance_scale": stage.guidance_scale,
-    }
-    if stage.kind is StageKind.TEXT_TO_IMAGE:
-        return {**common, "width": request.width, "height": request.height}
-    return {**common, "image": image, "strength": stage.strength}
-
-
-def unread_text(pipeline: Any, text: str) -> str:
-    """The end of ``text`` that the checkpoint does not read, or empty."""
-    tokenizer = pipeline.tokenizer or pipeline.tokenizer_2
-    ids = tokenizer(text, truncation=False, add_special_tokens=False).input_ids
-    room = tokenizer.model_max_length - 2
-    return str(tokenizer.decode(ids[room:])).strip() if len(ids) > room else ""

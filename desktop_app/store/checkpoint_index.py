@@ -1,0 +1,188 @@
+"""What the JSON files of a folder in diffusers layout tell: its family, its parts and their sizes.
+
+Classes are only named here, never imported; a class that is not in the table is refused.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+from desktop_app.core.errors import CheckpointError
+from desktop_app.core.families import FAMILIES, Family, family_of
+from desktop_app.core.memory import PartSize
+from desktop_app.store.checkpoint_files import (
+    UNSAFE_SUFFIXES,
+    check_inside,
+    choose_variant,
+    damaged,
+    read_json,
+    unsafe,
+    weight_files,
+)
+from desktop_app.store.safetensors_header import read_header
+
+INDEX_NAME = "model_index.json"
+_CLIP_VISION = {f"transformers.CLIP{name}" for name in ("ImageProcessor", "ImageProcessorPil", "FeatureExtractor")}
+_CLIP_TOKENIZERS = {"transformers.CLIPTokenizer", "transformers.CLIPTokenizerFast"}
+COMPONENTS: dict[str, set[str]] = {
+    "unet": {"diffusers.UNet2DConditionModel"},
+    "vae": {"diffusers.AutoencoderKL", "diffusers.AutoencoderTiny"},
+    "text_encoder": {"transformers.CLIPTextModel"},
+    "text_encoder_2": {"transformers.CLIPTextModelWithProjection"},
+    "tokenizer": _CLIP_TOKENIZERS,
+    "tokenizer_2": _CLIP_TOKENIZERS,
+    "feature_extractor": _CLIP_VISION,
+    "safety_checker": {"stable_diffusion.StableDiffusionSafetyChecker"},
+    "image_encoder": {"transformers.CLIPVisionModelWithProjection"},
+}
+"""Parts of a pipeline, and the classes that each may have. A scheduler may be any of diffusers'."""
+
+LATENT_CHANNELS = 4
+"""Where a configuration does not say."""
+
+_SCHEDULER = re.compile(r"[A-Za-z0-9]+Scheduler")
+WHAT_IS_POSSIBLE = (
+    'Choose "starter", a .safetensors file, or a folder in diffusers layout '
+    f"(it contains {INDEX_NAME}, and a folder for each part)."
+)
+
+
+def read_family(folder: Path) -> Family:
+    """The family that ``model_index.json`` tells; its classes are all known, and no part is missing in it."""
+    path = folder / INDEX_NAME
+    if not path.is_file():
+        raise _no_index(folder)
+    index = read_json(folder, path)
+    family = family_of(index)
+    if family is None:
+        known = ", ".join(family.label for family in FAMILIES)
+        detail = f"{folder.name} is for {str(index.get('_class_name'))[:80]}"
+        raise CheckpointError("This family of checkpoints is not supported", detail, f"Supported are: {known}.")
+    for part, entry in index.items():
+        if not part.startswith("_") and isinstance(entry, list):
+            _check_class(path, part, entry, is_required=part in family.required)
+    missing = [part for part in family.required if not isinstance(index.get(part), list)]
+    if missing:
+        raise damaged(path, f"it does not name {', '.join(missing)}")
+    return family
+
+
+def _no_index(folder: Path) -> CheckpointError:
+    files = [path for path in folder.iterdir() if path.is_file()]
+    if any(path.suffix.lower() in UNSAFE_SUFFIXES for path in files):
+        return unsafe(folder.name)
+    return CheckpointError("The folder is no checkpoint", f"{folder} has no {INDEX_NAME}", WHAT_IS_POSSIBLE)
+
+
+def _check_class(path: Path, part: str, entry: list[Any], *, is_required: bool) -> None:
+    """Only classes from the table: a class is imported by name later, so a stranger's name is never passed on."""
+    if entry == [None, None] and not is_required:
+        return
+    library, name = entry if len(entry) == 2 and all(isinstance(text, str) for text in entry) else ("", str(entry))
+    known_scheduler = part == "scheduler" and library == "diffusers" and _SCHEDULER.fullmatch(name)
+    if not known_scheduler and f"{library}.{name}" not in COMPONENTS.get(part, set()):
+        raise CheckpointError(
+            "The checkpoint asks for a class that is not known",
+            f"{path.parent.name}/{path.name}: {part} is {library}.{name}"[:300],
+            "Only the usual classes of diffusers and transformers are loaded, since others could run any program.",
+        )
+
+
+def read_config(folder: Path, part: str) -> dict[str, Any]:
+    name = "scheduler_config.json" if part == "scheduler" else "config.json"
+    return read_json(folder, folder / part / name)
+
+
+def read_parts(folder: Path, family: Family) -> dict[str, dict[str, Any]]:
+    """Configurations of the parts with weights, by part. Raises `CheckpointError`, also for a checkpoint that does not
+    paint pictures from noise.
+    """
+    configs = {part: read_config(folder, part) for part in family.weighted}
+    if family.packing and family.denoiser and family.decoder:
+        takes = configs[family.denoiser].get("in_channels", LATENT_CHANNELS)
+        latents = configs[family.decoder].get("latent_channels", LATENT_CHANNELS)
+        if takes != latents * family.packing:  # a mask, a depth map or another picture beside the latents
+            counts = f"takes {str(takes)[:40]} channels, and latents have {str(latents)[:40]}"
+            detail = f"{folder.name}: its {family.denoiser} {counts}"
+            hint = "It is for inpainting, depth or instructions. Choose one for text-to-image."
+            raise CheckpointError("The checkpoint is for another task", detail, hint)
+    return configs
+
+
+def native_size(folder: Path, family: Family, configs: dict[str, dict[str, Any]]) -> int:
+    """Side, in pixels, of the squares that it was trained on; 0 for what makes no pictures."""
+    if family.native_size or not family.denoiser:
+        return family.native_size
+    return _number(folder, family.denoiser, configs[family.denoiser], "sample_size") * _latent_factor(
+        folder, family, configs
+    )
+
+
+def multiple(folder: Path, family: Family, configs: dict[str, dict[str, Any]]) -> int:
+    """Pixels that one latent, or one patch of latents, covers on a side."""
+    return _latent_factor(folder, family, configs) * family.patch
+
+
+def _latent_factor(folder: Path, family: Family, configs: dict[str, dict[str, Any]]) -> int:
+    """Pixels that one latent covers, on a side. The kinds of VAE halve the picture between two of their blocks."""
+    if not family.decoder:
+        return 1
+    config = configs[family.decoder]
+    key = "encoder_block_out_channels" if config.get("_class_name") == "AutoencoderTiny" else "block_out_channels"
+    blocks = config.get(key)
+    if not isinstance(blocks, list) or not 1 <= len(blocks) <= 8:
+        raise damaged(folder / family.decoder / "config.json", f"{key} is not a list of the blocks")
+    return int(2 ** (len(blocks) - 1))
+
+
+def part_sizes(folder: Path, family: Family) -> tuple[PartSize, ...]:
+    """Parameters and bytes of each part with weights, from the headers of the files that would be loaded."""
+    variant = choose_variant(folder, family.weighted)
+    return tuple(_part_size(part, weight_files(folder, part, variant)) for part in family.weighted)
+
+
+def _part_size(part: str, files: list[Path]) -> PartSize:
+    headers = []
+    for file in files:
+        try:
+            headers.append(read_header(file))
+        except (OSError, ValueError) as e:
+            raise damaged(file, "it is missing" if isinstance(e, FileNotFoundError) else str(e)) from e
+    parameters = sum(math.prod(entry["shape"]) for header in headers for entry in header.values())
+    return PartSize(part, parameters, sum(file.stat().st_size for file in files))
+
+
+def max_tokens(folder: Path, family: Family, configs: dict[str, dict[str, Any]]) -> int:
+    """How many tokens of a prompt all its text encoders and tokenizers take; 0 where it reads none."""
+    limits = [
+        family.max_tokens or _max_tokens(folder, encoder, tokenizer, configs[encoder])
+        for encoder, tokenizer in zip(family.text_encoders, family.tokenizers, strict=True)
+    ]
+    return min(limits, default=0)
+
+
+def _max_tokens(folder: Path, encoder: str, tokenizer: str, config: dict[str, Any]) -> int:
+    positions = _number(folder, encoder, config, "max_position_embeddings")
+    path = folder / tokenizer / "tokenizer_config.json"
+    limit = read_json(folder, path).get("model_max_length") if path.is_file() else None
+    return min(positions, limit) if isinstance(limit, int) and limit > 2 else positions
+
+
+def find_tokenizer(folder: Path, part: str) -> Path | None:
+    """The folder of the tokenizer ``part``; None where its files are not there."""
+    tokenizer = folder / part
+    pair = (tokenizer / "vocab.json", tokenizer / "merges.txt")
+    whole = tokenizer / "tokenizer.json"
+    for file in (whole, *pair):
+        check_inside(folder, file)
+    return tokenizer if whole.is_file() or all(file.is_file() for file in pair) else None
+
+
+def _number(folder: Path, part: str, config: dict[str, Any], key: str) -> int:
+    value = config.get(key)
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 65536:
+        raise damaged(folder / part / "config.json", f"{key} is {str(value)[:40]}")
+    return value
