@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.errors import RequestError
+from desktop_app.core.families import family_named
 from desktop_app.core.params import PARAM_SPECS
+from desktop_app.studio.tips import plain_tip
 from desktop_app.ui.texts import QT_TRANSLATE_NOOP, param_text
 from desktop_app.ui.theme import GRID
 
@@ -46,19 +51,21 @@ class Field(QWidget):
         self, param: str, content: QWidget, control: QWidget | None = None, *, aside: QWidget | None = None
     ) -> None:
         super().__init__()
+        self._content = content
         self._control = control or content
+        self._reason = ""
         text, self._tip = words(param)
         describe(self._control, param)
-        label = QLabel(text)
-        label.setBuddy(self._control)
-        label.setToolTip(self._tip)
+        self._label = QLabel(text)
+        self._label.setBuddy(self._control)
+        self._label.setToolTip(self._tip)
         self._error = QLabel()
         self._error.setWordWrap(True)
         self._error.setTextFormat(Qt.TextFormat.PlainText)
         self._error.setVisible(False)
         set_role(self._error, "error")
         head = QHBoxLayout()
-        head.addWidget(label)
+        head.addWidget(self._label)
         head.addStretch()
         if aside is not None:
             head.addWidget(aside)
@@ -82,9 +89,21 @@ class Field(QWidget):
             return
         self._error.setText(text)
         self._error.setVisible(bool(text))
-        self._control.setAccessibleDescription(text or self._tip)
+        self._control.setAccessibleDescription(text or self._reason or self._tip)
         self._control.setProperty("invalid", bool(text))
         self._control.style().polish(self._control)
+
+    def set_unused(self, reason: str) -> None:
+        """Take the control out of use, and say in its tip why; an empty ``reason`` brings it back."""
+        if reason == self._reason:
+            return
+        self._reason = reason
+        for part in (self._label, self._content):
+            part.setEnabled(not reason)
+        tip = plain_tip(reason) if reason else self._tip
+        for part in {self._label, self._content, self._control}:
+            part.setToolTip(tip)
+        self._control.setAccessibleDescription(reason or self._tip)
 
     def focus_control(self) -> None:
         """Give the keyboard to the control."""
@@ -96,6 +115,13 @@ def _sentences(error: RequestError | None) -> tuple[str, ...]:
         return ()
     first = f"{error.title}: {error.detail}." if error.detail else f"{error.title}."
     return (first.replace("..", "."), error.hint)
+
+
+def show_unused(fields: Mapping[str, Field], info: CheckpointInfo | None) -> None:
+    """Take out of use those of ``fields`` (by field of `Params`) that the family of the checkpoint does not take."""
+    family = family_named(info.family) if info else None
+    for name, field in fields.items():
+        field.set_unused(param_text(reason) if family and (reason := family.reasons.get(name)) else "")
 
 
 class WheelGuard(QObject):

@@ -22,7 +22,7 @@ from desktop_app.core.schedulers import SCHEDULERS
 from desktop_app.studio.document import Document
 from desktop_app.studio.plan import RunPlan
 from desktop_app.studio.settings import Settings
-from desktop_app.ui.field import SIZE, Field, WheelGuard, describe, set_role
+from desktop_app.ui.field import SIZE, Field, WheelGuard, describe, set_role, show_unused
 from desktop_app.ui.icons import Icons
 from desktop_app.ui.seed_control import SeedControl
 from desktop_app.ui.size_control import SizeControl
@@ -76,6 +76,7 @@ class ParamsPanel(QWidget):
         self._connect()
         self._on_setting_changed("snap_strength")
         self._on_params_changed(document.params)
+        self._on_checkpoint_changed()
 
     def field_of(self, param: str) -> Field | None:
         """The field of the control that sets ``param``, if one of this panel does."""
@@ -128,6 +129,7 @@ class ParamsPanel(QWidget):
     def _connect(self) -> None:
         self._document.params_changed.connect(self._on_params_changed)
         self._document.init_image_changed.connect(self._on_init_image_changed)
+        self._document.checkpoint_changed.connect(self._on_checkpoint_changed)
         self._settings.changed.connect(self._on_setting_changed)
         self.strength.edited.connect(self._on_strength_edited)
         self.guidance.valueChanged.connect(self._on_guidance_changed)
@@ -164,6 +166,9 @@ class ParamsPanel(QWidget):
 
     def _on_init_image_changed(self) -> None:
         self._on_params_changed(self._document.params)
+
+    def _on_checkpoint_changed(self) -> None:
+        show_unused(self.fields, self._document.checkpoint_info)
 
     def _on_setting_changed(self, key: str) -> None:
         if key == "snap_strength":

@@ -10,7 +10,7 @@ from desktop_app.core.params import Params
 from desktop_app.studio.document import Document
 from desktop_app.studio.plan import RunPlan
 from desktop_app.ui.checkpoint_control import CheckpointControl
-from desktop_app.ui.field import Field, set_role
+from desktop_app.ui.field import Field, set_role, show_unused
 from desktop_app.ui.prompt_edit import PromptEdit
 from desktop_app.ui.suggestions import Suggestions
 from desktop_app.ui.theme import GRID
@@ -100,6 +100,7 @@ class PromptPanel(QWidget):
         params = self._document.params
         shown = RequestError(error.title, error.detail, error.hint, param="checkpoint") if error else None
         self.fields["checkpoint"].show_error(shown)
+        show_unused(self.fields, self._document.checkpoint_info)
         self._count(params)
         self._suggest(params)
 

@@ -8,7 +8,8 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QAction, QKeySequence
 
 from desktop_app.studio.settings import Settings
-from desktop_app.ui.actions import ACTIONS, ActionSpec, show_keys
+from desktop_app.ui.action_spec import ActionSpec
+from desktop_app.ui.actions import ACTIONS, show_keys
 
 SETTING = "shortcuts"
 COMMANDS: dict[str, ActionSpec] = {spec.id: spec for spec in ACTIONS if spec.text != "-"}
