@@ -14,6 +14,8 @@ METAVARS = {
     "prompt": "TEXT",
     "negative_prompt": "TEXT",
     "checkpoint": "REF",
+    "prior": "REF",
+    "refiner": "REF",
     "recipe": "NAME|FILE",
 }
 

@@ -44,6 +44,11 @@ class Params:
     ``seed`` None means a new random one for each request; ``width`` and ``height`` None (both or neither) mean that
     the working size follows the init image and the checkpoint. ``own_size`` asks for the result at the init image's
     own size instead of the working size.
+
+    ``prior`` and ``refiner`` are REFs of a second checkpoint; an empty prior is the one that the checkpoint names, an
+    empty refiner is none. ``refiner_share`` is where in the schedule the refiner takes over; with a
+    ``refiner_strength`` above 0 it works over the finished picture instead. ``original_width`` and ``original_height``
+    (both or neither) are the size that the checkpoint shall believe the picture came from; None: the working size.
     """
 
     prompt: str = ""
@@ -60,6 +65,16 @@ class Params:
     count: int = 1
     checkpoint: str = "starter"
     recipe: str = "starter"
+    prior: str = ""
+    prior_steps: int = 25
+    prior_guidance_scale: float = 4.0
+    refiner: str = ""
+    refiner_share: float = 0.8
+    refiner_strength: float = 0.0
+    aesthetic_score: float = 6.0
+    negative_aesthetic_score: float = 2.5
+    original_width: int | None = None
+    original_height: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for the session's file; read back by `params_from_json`."""
@@ -68,7 +83,9 @@ class Params:
 
 @dataclass(frozen=True)
 class ParamSpec:
-    """What one field of `Params` may be. ``flag`` is its option on the command line, without dashes."""
+    """What one field of `Params` may be. ``flag`` is its option on the command line, without dashes; ``is_optional``
+    ones may be None.
+    """
 
     name: str
     label: str
@@ -78,6 +95,7 @@ class ParamSpec:
     maximum: float | None = None
     step: float | None = None
     flag: str = ""
+    is_optional: bool = False
 
 
 PARAM_SPECS: dict[str, ParamSpec] = {
@@ -115,7 +133,7 @@ PARAM_SPECS: dict[str, ParamSpec] = {
             1,
             flag="steps",
         ),
-        ParamSpec("seed", "Seed", int, "Same seed, same request: same picture.", 0, MAX_SEED, 1, flag="seed"),
+        ParamSpec("seed", "Seed", int, "Same seed, same request: same picture.", 0, MAX_SEED, 1, "seed", True),
         ParamSpec(
             "scheduler",
             "Scheduler",
@@ -123,8 +141,8 @@ PARAM_SPECS: dict[str, ParamSpec] = {
             "The algorithm that walks down the noise levels (some programs say sampler).",
             flag="scheduler",
         ),
-        ParamSpec("width", "Width", int, "Working width in pixels, a multiple of 8.", 8, 8192, 8),
-        ParamSpec("height", "Height", int, "Working height in pixels, a multiple of 8.", 8, 8192, 8),
+        ParamSpec("width", "Width", int, "Working width in pixels, a multiple of 8.", 8, 8192, 8, "", True),
+        ParamSpec("height", "Height", int, "Working height in pixels, a multiple of 8.", 8, 8192, 8, "", True),
         ParamSpec("fit", "Fit", Fit, "How the init image is brought to another aspect ratio.", flag="fit"),
         ParamSpec(
             "own_size",
@@ -136,11 +154,112 @@ PARAM_SPECS: dict[str, ParamSpec] = {
         ParamSpec("count", "Variations", int, "How many pictures, each with its own seed.", 1, 100, 1, flag="count"),
         ParamSpec("checkpoint", "Checkpoint", str, "The set of weights that paints.", flag="checkpoint"),
         ParamSpec("recipe", "Recipe", str, "A named way of working with good defaults.", flag="recipe"),
+        ParamSpec(
+            "prior",
+            "Prior",
+            str,
+            "The checkpoint that turns the prompt into what is painted; empty: the one that the checkpoint names.",
+            flag="prior",
+        ),
+        ParamSpec(
+            "prior_steps",
+            "Prior steps",
+            int,
+            "Denoising steps of the prior, before the picture is begun.",
+            2,
+            1000,
+            1,
+            flag="prior-steps",
+        ),
+        ParamSpec(
+            "prior_guidance_scale",
+            "Prior guidance",
+            float,
+            "How closely the prior follows the prompt. 1 switches its guidance off.",
+            0.0,
+            30.0,
+            0.1,
+            flag="prior-guidance",
+        ),
+        ParamSpec(
+            "refiner",
+            "Refiner",
+            str,
+            "A second checkpoint that finishes the picture; empty: none.",
+            flag="refiner",
+        ),
+        ParamSpec(
+            "refiner_share",
+            "Refiner takes over at",
+            float,
+            "The share of the denoising schedule after which the refiner goes on with the unfinished picture.",
+            0.01,
+            0.99,
+            0.01,
+            flag="refiner-share",
+        ),
+        ParamSpec(
+            "refiner_strength",
+            "Refiner strength",
+            float,
+            "Above 0 the refiner works over the finished picture, with this strength, and does not take over earlier.",
+            0.0,
+            1.0,
+            0.01,
+            flag="refiner-strength",
+        ),
+        ParamSpec(
+            "aesthetic_score",
+            "Aesthetic score",
+            float,
+            "How beautiful people would find the picture, 1 to 10: the refiner was trained with such marks.",
+            0.0,
+            10.0,
+            0.1,
+            flag="aesthetic-score",
+        ),
+        ParamSpec(
+            "negative_aesthetic_score",
+            "Negative aesthetic score",
+            float,
+            "The mark to move away from.",
+            0.0,
+            10.0,
+            0.1,
+            flag="negative-aesthetic-score",
+        ),
+        ParamSpec(
+            "original_width",
+            "Original width",
+            int,
+            "Width in pixels that the picture shall seem to come from; a small one gives blur. Usual: the working one.",
+            1,
+            16384,
+            8,
+            "original-width",
+            True,
+        ),
+        ParamSpec(
+            "original_height",
+            "Original height",
+            int,
+            "Height in pixels that the picture shall seem to come from. Usual: the working height.",
+            1,
+            16384,
+            8,
+            "original-height",
+            True,
+        ),
     )
 }
 
 MULTIPLE = 8
 """Working sizes are multiples of this: the factor of the VAE of Stable Diffusion."""
+
+
+def handover_step(steps: int, share: float) -> int:
+    """Denoising steps of ``steps`` that lie before ``share`` of the schedule, rounded down."""
+    return int(steps * share + 1e-9)
 
 
 def effective_steps(steps: int, strength: float) -> int:
@@ -178,8 +297,9 @@ def clean_text(text: str) -> str:
 
 def validate(params: Params, *, has_init_image: bool) -> None:
     """Raise `RequestError`, naming the field, unless ``params`` can be run."""
-    for name in ("strength", "guidance_scale", "steps", "seed", "width", "height", "count"):
-        _check_range(PARAM_SPECS[name], getattr(params, name))
+    for spec in PARAM_SPECS.values():
+        if spec.minimum is not None:
+            _check_range(spec, getattr(params, spec.name))
     for name in ("prompt", "negative_prompt"):
         _check_text(PARAM_SPECS[name], getattr(params, name))
     _check_size(params)
@@ -194,7 +314,7 @@ def validate(params: Params, *, has_init_image: bool) -> None:
 
 
 def _check_range(spec: ParamSpec, value: Any) -> None:
-    if value is None and spec.name in ("seed", "width", "height"):
+    if value is None and spec.is_optional:
         return
     right_kind = isinstance(value, int | float if spec.kind is float else int) and not isinstance(value, bool)
     if not right_kind or not math.isfinite(value):
@@ -227,9 +347,11 @@ def _check_text(spec: ParamSpec, text: str) -> None:
 
 def _check_size(params: Params) -> None:
     sides = {"width": params.width, "height": params.height}
-    if (params.width is None) != (params.height is None):
-        missing = "width" if params.width is None else "height"
-        raise RequestError("The size is incomplete", f"{missing} is not given", "Give both sides.", param=missing)
+    for pair in (sides, {"original_width": params.original_width, "original_height": params.original_height}):
+        missing = [name for name, side in pair.items() if side is None]
+        if len(missing) == 1:
+            detail = f"{PARAM_SPECS[missing[0]].label.lower()} is not given"
+            raise RequestError("The size is incomplete", detail, "Give both sides.", param=missing[0])
     for name, side in sides.items():
         if side is not None and side % MULTIPLE:
             lower = max(side // MULTIPLE * MULTIPLE, MULTIPLE)
@@ -257,7 +379,7 @@ def params_from_json(data: Any) -> Params:
 def _typed(spec: ParamSpec, value: Any) -> Any:
     if spec.kind is Fit and value in [fit.value for fit in Fit]:
         return Fit(value)
-    if value is None and spec.name in ("seed", "width", "height"):
+    if value is None and spec.is_optional:
         return None
     if spec.kind is str and isinstance(value, str):
         return clean_text(value)

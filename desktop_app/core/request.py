@@ -6,6 +6,7 @@ One request makes one picture. It is JSON plus the pictures it refers to by the 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 from PIL import Image
 
 from desktop_app.core.errors import RequestError
-from desktop_app.core.params import DEFAULT_SCHEDULER, Fit, Params, clean_text, effective_steps
+from desktop_app.core.params import DEFAULT_SCHEDULER, Fit, Params, clean_text, effective_steps, handover_step
 
 REQUEST_VERSION = 1
 
@@ -61,7 +62,13 @@ class StageKind(Enum):
 
 @dataclass(frozen=True)
 class Stage:
-    """One pipeline run. ``checkpoint`` is a REF (``starter``, a folder, ...), resolved by the checkpoint store."""
+    """One pipeline run. ``checkpoint`` is a REF (``starter``, a folder, ...), resolved by the checkpoint store.
+
+    ``prior`` is the REF of the checkpoint that reads the prompt for this one, empty where it reads it itself, with
+    steps and guidance of its own. ``begin`` and ``end`` are shares of the schedule: a stage that ends before 1 hands
+    its latents to the next one, which begins where it ended, whatever its strength. ``original_width`` and
+    ``original_height`` are what the checkpoint shall take for the size in pixels that the picture had; None: its own.
+    """
 
     kind: StageKind
     checkpoint: str
@@ -71,13 +78,30 @@ class Stage:
     steps: int = 30
     guidance_scale: float = 7.5
     scheduler: str = DEFAULT_SCHEDULER
+    prior: str = ""
+    prior_steps: int = 25
+    prior_guidance_scale: float = 4.0
+    begin: float = 0.0
+    end: float = 1.0
+    aesthetic_score: float = 6.0
+    negative_aesthetic_score: float = 2.5
+    original_width: int | None = None
+    original_height: int | None = None
+
+    @property
+    def first_step(self) -> int:
+        """Steps of the schedule that are left out before the first one that runs."""
+        if self.begin > 0:
+            return handover_step(self.steps, self.begin)
+        if self.kind is StageKind.TEXT_TO_IMAGE:
+            return 0
+        return self.steps - effective_steps(self.steps, self.strength)
 
     @property
     def effective_steps(self) -> int:
-        """Denoising steps that will run."""
-        if self.kind is StageKind.TEXT_TO_IMAGE:
-            return self.steps
-        return effective_steps(self.steps, self.strength)
+        """Denoising steps that will run, those of a prior not counted."""
+        last = handover_step(self.steps, self.end) if self.end < 1 else self.steps
+        return max(last - self.first_step, 0)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; read back by `request_from_json`."""
@@ -128,7 +152,23 @@ class Request:
             own_size=self.own_size,
             checkpoint=first.checkpoint,
             recipe=self.recipe,
+            prior=first.prior,
+            prior_steps=first.prior_steps,
+            prior_guidance_scale=first.prior_guidance_scale,
+            **_refiner_params(self.stages),
+            original_width=first.original_width,
+            original_height=first.original_height,
         )
+
+
+def _refiner_params(stages: tuple[Stage, ...]) -> dict[str, Any]:
+    """The fields of `Params` that tell of the second stage, if there is one; the marks are those of the last."""
+    last = stages[-1]
+    marks = {"aesthetic_score": last.aesthetic_score, "negative_aesthetic_score": last.negative_aesthetic_score}
+    if len(stages) == 1:
+        return marks
+    way = {"refiner_share": last.begin} if last.begin > 0 else {"refiner_strength": last.strength}
+    return {"refiner": last.checkpoint, **way, **marks}
 
 
 def request_from_json(data: Any, find_image: dict[str, Path] | None = None) -> Request:
@@ -171,7 +211,33 @@ def _stage_from_json(data: Any) -> Stage:
         steps=_number(data["steps"], int),
         guidance_scale=_number(data["guidance_scale"], float),
         scheduler=_text(data.get("scheduler", DEFAULT_SCHEDULER)),
+        **{name: read(data[name]) for name, read in _LATER_FIELDS.items() if name in data},
     )
+
+
+def _share(value: Any) -> float:
+    share = _number(value, float)
+    if not 0 <= share <= 1:
+        raise ValueError(f"{share} is no share")
+    return share
+
+
+def _side(value: Any) -> int | None:
+    return None if value is None else _number(value, int)
+
+
+_LATER_FIELDS: dict[str, Callable[[Any], Any]] = {
+    "prior": lambda value: _text(value),
+    "prior_steps": lambda value: _number(value, int),
+    "prior_guidance_scale": lambda value: _number(value, float),
+    "begin": _share,
+    "end": _share,
+    "aesthetic_score": lambda value: _number(value, float),
+    "negative_aesthetic_score": lambda value: _number(value, float),
+    "original_width": _side,
+    "original_height": _side,
+}
+"""Fields of `Stage` that records of earlier versions lack, and how each is read."""
 
 
 def image_from_json(data: Any, find_image: dict[str, Path] | None = None) -> ImageRef | None:
