@@ -10,7 +10,17 @@ from typing import Any, Protocol
 
 from PIL import Image
 
+from desktop_app.core.memory import MemoryPlan
 from desktop_app.core.request import Request
+
+ATTENTIONS = {
+    "": "automatic",
+    "sdpa": "PyTorch SDPA",
+    "xformers": "xFormers",
+    "flash": "FlashAttention",
+    "sage": "SageAttention",
+}
+"""Ways to compute attention that can be asked for, and their names: they differ in speed, hardly in pixels."""
 
 
 class Phase(Enum):
@@ -58,13 +68,33 @@ class Result:
 
 @dataclass(frozen=True)
 class EngineStatus:
-    """What an engine runs on: ``device`` as torch names it, memory in bytes (0 where unknown)."""
+    """What an engine runs on: ``device`` as torch names it, memory in bytes (0 where unknown).
+
+    ``memory_free`` is what the device could still take, ``ram_free`` the same of main memory: what the engine holds
+    itself is not in it. ``dtype`` is the number format that runs use, ``attention`` one line on how attention is
+    computed and what else is there for it.
+    """
 
     device: str = ""
     device_name: str = ""
     memory_used: int = 0
     memory_total: int = 0
     versions: dict[str, str] = field(default_factory=dict)
+    memory_free: int = 0
+    ram_free: int = 0
+    dtype: str = ""
+    attention: str = ""
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How an engine shall run, beside what it runs: no part of a request, since the picture is the same.
+
+    ``plan`` is where the weights shall be, None to let the free memory decide; ``attention`` a key of `ATTENTIONS`.
+    """
+
+    plan: MemoryPlan | None = None
+    attention: str = ""
 
 
 class CancelFlag(Protocol):
@@ -84,6 +114,9 @@ class Engine(Protocol):
 
     def run(self, request: Request, report: ReportProgress, cancel: CancelFlag) -> Result:
         """Make the picture. Raises `Cancelled` within one denoising step of ``cancel``, or a `StudioError`."""
+
+    def configure(self, options: EngineOptions) -> None:
+        """Use ``options`` from the next run on. Starts nothing, and returns at once."""
 
     def warm_up(self, checkpoint: str | None = None) -> None:
         """Start, import and (if given) load ``checkpoint``, so that the first run need not. Never raises."""

@@ -19,7 +19,19 @@ from desktop_app.core.engine import Engine, Progress
 from desktop_app.core.errors import Cancelled, InternalError, StudioError
 from desktop_app.engine.diffusers_engine import DiffusersEngine
 from desktop_app.engine.environment import prepare_environment
-from desktop_app.engine.messages import Answer, AskStatus, Cancel, Close, Done, Failed, Order, Reported, Run, WarmUp
+from desktop_app.engine.messages import (
+    Answer,
+    AskStatus,
+    Cancel,
+    Close,
+    Configure,
+    Done,
+    Failed,
+    Order,
+    Reported,
+    Run,
+    WarmUp,
+)
 from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.paths import user_paths
 
@@ -72,15 +84,21 @@ class _Server:
         self._call = 0
         self._cancel = threading.Event()
         self._cancelled_before: set[int] = set()
-        self._checkpoints = CheckpointStore(user_paths(data_dir))
+        self._paths = user_paths(data_dir)
         self._threads = threads
 
     def serve(self) -> None:
         """Work off the orders, one after the other."""
         threading.Thread(target=self._read, name="orders", daemon=True).start()
-        engine: Engine = DiffusersEngine(self._checkpoints.resolve, threads=self._threads)
+        offload_dir = self._paths.session / "offload"
+        engine: Engine = DiffusersEngine(
+            CheckpointStore(self._paths).resolve, threads=self._threads, offload_dir=offload_dir
+        )
         while not isinstance(order := self._orders.get(), Close):
             assert not isinstance(order, Cancel)
+            if isinstance(order, Configure):
+                engine.configure(order.options)
+                continue
             self._begin(order.call)
             self.send(self._answer(engine, order))
 

@@ -5,21 +5,32 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from desktop_app import __version__
-from desktop_app.core.engine import CancelFlag, CheckpointPath, EngineStatus, Phase, Progress, ReportProgress, Result
+from desktop_app.core.engine import (
+    CancelFlag,
+    CheckpointPath,
+    EngineOptions,
+    EngineStatus,
+    Phase,
+    Progress,
+    ReportProgress,
+    Result,
+)
 from desktop_app.core.errors import Cancelled, DeviceError, OutOfMemory, StudioError
 from desktop_app.core.families import Family
 from desktop_app.core.request import Request, Stage
 from desktop_app.engine.arguments import arguments, unread_text
+from desktop_app.engine.devices import choose_device
 from desktop_app.engine.faults import running
 from desktop_app.engine.framing import frame, unframe
 from desktop_app.engine.pipelines import quieten_libraries
 from desktop_app.engine.preview import Previewer
-from desktop_app.engine.residency import Residency, Resident, choose_device
+from desktop_app.engine.residency import Residency, Resident
 from desktop_app.engine.schedulers import make_scheduler
 from desktop_app.store.checkpoint_index import read_family
 
@@ -30,7 +41,8 @@ class DiffusersEngine:
     """One thread. torch is imported at the first use, which takes seconds.
 
     ``threads`` is torch's number of threads on the CPU (its own choice if None): another number gives a picture that
-    differs in the last bits. ``device`` is found by itself if None.
+    differs in the last bits. ``device`` is found by itself if None. ``offload_dir`` is for weights that have no room in
+    memory.
     """
 
     def __init__(
@@ -40,11 +52,14 @@ class DiffusersEngine:
         threads: int | None = None,
         device: str | None = None,
         preview: bool = True,
+        offload_dir: Path | None = None,
     ) -> None:
         self._find_checkpoint = find_checkpoint
         self._threads = threads
         self._device = device
         self._has_preview = preview
+        self._offload_dir = offload_dir
+        self._options = EngineOptions()
         self._residency: Residency | None = None
 
     def run(self, request: Request, report: ReportProgress, cancel: CancelFlag) -> Result:
@@ -61,6 +76,12 @@ class DiffusersEngine:
             raise
         environment = {**self._environment(), "dtype": run.dtype}
         return Result(image, tuple(run.steps_run), time.monotonic() - begun, tuple(run.notes), environment)
+
+    def configure(self, options: EngineOptions) -> None:
+        """See `Engine.configure`."""
+        self._options = options
+        if self._residency:
+            self._residency.configure(options)
 
     def warm_up(self, checkpoint: str | None = None) -> None:
         """See `Engine.warm_up`."""
@@ -85,7 +106,8 @@ class DiffusersEngine:
             quieten_libraries()
             if self._threads:
                 torch.set_num_threads(self._threads)
-            self._residency = Residency(self._device or choose_device())
+            self._residency = Residency(self._device or choose_device(), disk=self._offload_dir)
+            self._residency.configure(self._options)
         return self._residency
 
     def _environment(self) -> dict[str, Any]:
@@ -135,7 +157,22 @@ class _Run:
         return unframe(picture, framed, self._request)
 
     def _run_stage(self, number: int, stage: Stage, image: Image.Image | None) -> Image.Image:
+        """The stage's picture, made with less memory each time that memory turns out to be full."""
         folder = self._find_checkpoint(stage.checkpoint)
+        self._residency.plan(folder, (self._request.width, self._request.height))
+        told = len(self.notes)
+        while True:
+            try:
+                picture = self._try_stage(folder, number, stage, image)
+            except OutOfMemory as e:
+                full = OutOfMemory(e.title, e.detail, e.hint)  # another one: in the frames of this are the tensors
+            else:
+                self.notes += self._residency.notes
+                return picture
+            del self.notes[told:]
+            self._residency.step_down(folder, full)
+
+    def _try_stage(self, folder: Path, number: int, stage: Stage, image: Image.Image | None) -> Image.Image:
         if not self._residency.has(folder):
             self._tell(Phase.LOADING, number)
         resident = self._residency.get(folder)
@@ -170,7 +207,7 @@ class _Run:
         steps = _StepCallback(
             self, number, Previewer(getattr(pipeline, family.decoder or "", None)) if self._has_preview else None
         )
-        with running():
+        with running(), resident.offload.using(pipeline):
             pixels = pipeline(
                 **arguments(family, self._request, stage, image),
                 generator=torch.Generator("cpu").manual_seed(self._request.seed),

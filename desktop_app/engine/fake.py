@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from PIL import Image, ImageDraw
 
-from desktop_app.core.engine import CancelFlag, EngineStatus, Phase, Progress, ReportProgress, Result
+from desktop_app.core.engine import CancelFlag, EngineOptions, EngineStatus, Phase, Progress, ReportProgress, Result
 from desktop_app.core.errors import Cancelled
 from desktop_app.core.request import Request, Stage
 from desktop_app.engine.framing import frame, unframe
@@ -32,6 +32,7 @@ class FakeEngine:
         self.runs: list[Request] = []
         """Every request that was run, in order."""
         self.warmed: list[str | None] = []
+        self.options = EngineOptions()
         self.is_closed = False
         self._pause = threading.Event()
 
@@ -50,6 +51,10 @@ class FakeEngine:
         image = unframe(picture, framed, request)
         steps = tuple(stage.effective_steps for stage in request.stages)
         return Result(image, steps, time.monotonic() - begun, (), {"device": "fake"})
+
+    def configure(self, options: EngineOptions) -> None:
+        """See `Engine.configure`."""
+        self.options = options
 
     def warm_up(self, checkpoint: str | None = None) -> None:
         """See `Engine.warm_up`."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from desktop_app.core.engine import EngineStatus, Progress, Result
+from desktop_app.core.engine import EngineOptions, EngineStatus, Progress, Result
 from desktop_app.core.errors import StudioError
 from desktop_app.core.request import Request
 
@@ -34,6 +34,13 @@ class AskStatus:
     """Tell device and memory."""
 
     call: int
+
+
+@dataclass(frozen=True)
+class Configure:
+    """Use ``options`` from the next call on; there is no answer."""
+
+    options: EngineOptions
 
 
 @dataclass(frozen=True)
@@ -78,4 +85,4 @@ class Failed:
 
 
 Answer = Reported | Done | Failed
-Order = Run | WarmUp | AskStatus | Cancel | Close
+Order = Run | WarmUp | AskStatus | Configure | Cancel | Close

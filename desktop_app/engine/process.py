@@ -11,11 +11,11 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
-from desktop_app.core.engine import CancelFlag, EngineStatus, ReportProgress, Result
+from desktop_app.core.engine import CancelFlag, EngineOptions, EngineStatus, ReportProgress, Result
 from desktop_app.core.errors import Cancelled, DeviceLost, EngineCrashed, StudioError
 from desktop_app.core.request import Request
 from desktop_app.engine.child import main
-from desktop_app.engine.messages import Answer, AskStatus, Cancel, Close, Done, Failed, Reported, Run, WarmUp
+from desktop_app.engine.messages import Answer, AskStatus, Cancel, Close, Configure, Done, Failed, Reported, Run, WarmUp
 
 CANCEL_LOOK_S = 0.05
 """How often the caller's cancel flag is looked at while the child works."""
@@ -41,6 +41,7 @@ class EngineProcess:
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
         self._call = 0
+        self._options = self._told = EngineOptions()
 
     @property
     def pid(self) -> int | None:
@@ -57,6 +58,10 @@ class EngineProcess:
             done = self._await(report, cancel)
             assert done.result is not None
             return done.result
+
+    def configure(self, options: EngineOptions) -> None:
+        """See `Engine.configure`. The child is told before its next call, and so is one that is started later."""
+        self._options = options
 
     def warm_up(self, checkpoint: str | None = None) -> None:
         """See `Engine.warm_up`."""
@@ -101,6 +106,7 @@ class EngineProcess:
             self._process, self._connection = self._spawn()
         except OSError as e:
             raise EngineCrashed("The engine cannot be started", str(e), "Close other programs, then try again.") from e
+        self._told = EngineOptions()
         return self._connection
 
     def _spawn(self) -> tuple[SpawnProcess, Connection]:
@@ -131,13 +137,20 @@ class EngineProcess:
 
     def _send(self, order: Run | WarmUp | AskStatus) -> None:
         try:
-            self._start().send(order)
+            self._tell(order)
         except OSError:
             self._end()
             try:
-                self._start().send(order)  # it died since the last call: that call's job was told, this one may run
+                self._tell(order)  # it died since the last call: that call's job was told, this one may run
             except OSError as e:
                 raise self._tell_crash() from e
+
+    def _tell(self, order: Run | WarmUp | AskStatus) -> None:
+        connection, options = self._start(), self._options
+        if options != self._told:
+            connection.send(Configure(options))
+            self._told = options
+        connection.send(order)
 
     def _await(self, report: ReportProgress | None = None, cancel: CancelFlag | None = None) -> Done:
         """The answer to the current call. Raises what the child raised, `Cancelled` or `EngineCrashed`."""

@@ -126,8 +126,8 @@ def test_a_full_memory_is_told_and_the_next_run_is_as_before(tiny_engine):
     def run_out(module, inputs):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
-    unet_of(tiny_engine).register_forward_pre_hook(run_out)
-    with pytest.raises(OutOfMemory, match="memory is full: 2 GiB more"):
+    handle = torch.nn.modules.module.register_module_forward_pre_hook(run_out)
+    with handle, pytest.raises(OutOfMemory, match="memory is full: 2 GiB more"):
         paint(tiny_engine, request)
     assert hash_pixels(paint(tiny_engine, request)) == before
 
