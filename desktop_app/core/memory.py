@@ -165,8 +165,8 @@ def estimate(
 
         resident          sum(weights) + max(activations)
         part by part      max(weights + activations), one part after the other
-        layer by layer    2 layers of the largest part + max(activations)
-        one at a time     1 layer of the largest part + max(activations)
+        layer by layer    the same with two layers of a part, TWO_LAYERS of its weights
+        one at a time     the same with one, ONE_LAYER of them
 
     Activations are ``pixels * elements * dtype_bytes`` (`DECODER_ELEMENTS`, `DENOISER_ELEMENTS`): decoding needs most.
     In tiles its pixels are those of one tile. Not counted: the working space of kernels, attention without a fused
@@ -179,10 +179,9 @@ def estimate(
     stays = STAYS_ALWAYS | (STAYS_IN_GROUPS if plan is MemoryPlan.GROUP_OFFLOAD else frozenset())
     staying = sum(weights[name] for name in weights if name in stays)
     moving = {name: count for name, count in weights.items() if name not in stays}
-    if plan is MemoryPlan.MODEL_OFFLOAD:
-        return staying + max((moving.get(name, 0) + active[name] for name in weights), default=0)
-    share = TWO_LAYERS if plan is MemoryPlan.GROUP_OFFLOAD else ONE_LAYER
-    return staying + int(share * max(moving.values(), default=0)) + max(active.values(), default=0)
+    share = {MemoryPlan.GROUP_OFFLOAD: TWO_LAYERS, MemoryPlan.SEQUENTIAL: ONE_LAYER}.get(plan, 1.0)
+    running = max((int(share * moving.get(name, 0)) + active[name] for name in weights), default=0)
+    return staying + max(running, int(share * max(moving.values(), default=0)))
 
 
 def _elements(name: str, pixels: int, *, is_tiled: bool) -> int:
