@@ -19,7 +19,7 @@ class CheckpointInfo:
     ``native_size`` is the side, in pixels, of the square pictures it was trained on; ``multiple`` the pixels that one
     latent covers; ``max_tokens`` how many tokens of a prompt it reads, begin and end marks included; ``tokenizer``
     the folder of its tokenizer, None where it has none; ``size_bytes`` its weights on disk; ``kinds`` the stages that
-    its family can run; ``parts`` the sizes of its parts with weights.
+    its family can run; ``parts`` the sizes of its parts with weights; ``prior`` the REF of the prior that it names.
     """
 
     ref: str
@@ -31,5 +31,6 @@ class CheckpointInfo:
     max_tokens: int
     tokenizer: Path | None
     size_bytes: int
-    kinds: tuple[StageKind, ...] = tuple(StageKind)
+    kinds: tuple[StageKind, ...] = (StageKind.IMAGE_TO_IMAGE, StageKind.TEXT_TO_IMAGE)
     parts: tuple[PartSize, ...] = ()
+    prior: str = ""

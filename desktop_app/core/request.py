@@ -58,6 +58,8 @@ class StageKind(Enum):
 
     IMAGE_TO_IMAGE = "image-to-image"
     TEXT_TO_IMAGE = "text-to-image"
+    EMBEDDING = "embedding"
+    """From the prompt to what a decoder paints: the work of a prior, and no stage of a request by itself."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,7 @@ def request_from_json(data: Any, find_image: dict[str, Path] | None = None) -> R
 
 def _stage_from_json(data: Any) -> Stage:
     return Stage(
-        kind=StageKind(data["kind"]),
+        kind=_painting(StageKind(data["kind"])),
         checkpoint=_text(data["checkpoint"]),
         prompt=clean_text(_text(data["prompt"])),
         negative_prompt=clean_text(_text(data.get("negative_prompt", ""))),
@@ -213,6 +215,12 @@ def _stage_from_json(data: Any) -> Stage:
         scheduler=_text(data.get("scheduler", DEFAULT_SCHEDULER)),
         **{name: read(data[name]) for name, read in _LATER_FIELDS.items() if name in data},
     )
+
+
+def _painting(kind: StageKind) -> StageKind:
+    if kind is StageKind.EMBEDDING:
+        raise ValueError(f"{kind.value} makes no picture")
+    return kind
 
 
 def _share(value: Any) -> float:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from desktop_app.core.errors import CheckpointError
-from desktop_app.core.families import FAMILIES, Family, family_of
+from desktop_app.core.families import FAMILIES, KANDINSKY_PRIOR, Family, family_of
 from desktop_app.core.memory import PartSize
+from desktop_app.core.params import clean_text
 from desktop_app.store.checkpoint_files import (
     UNSAFE_SUFFIXES,
     check_inside,
@@ -30,11 +31,14 @@ _CLIP_TOKENIZERS = {"transformers.CLIPTokenizer", "transformers.CLIPTokenizerFas
 COMPONENTS: dict[str, set[str]] = {
     "unet": {"diffusers.UNet2DConditionModel"},
     "vae": {"diffusers.AutoencoderKL", "diffusers.AutoencoderTiny"},
-    "text_encoder": {"transformers.CLIPTextModel"},
+    "movq": {"diffusers.VQModel"},
+    "prior": {"diffusers.PriorTransformer"},
+    "text_encoder": {"transformers.CLIPTextModel", "transformers.CLIPTextModelWithProjection"},
     "text_encoder_2": {"transformers.CLIPTextModelWithProjection"},
     "tokenizer": _CLIP_TOKENIZERS,
     "tokenizer_2": _CLIP_TOKENIZERS,
     "feature_extractor": _CLIP_VISION,
+    "image_processor": _CLIP_VISION,
     "safety_checker": {"stable_diffusion.StableDiffusionSafetyChecker"},
     "image_encoder": {"transformers.CLIPVisionModelWithProjection"},
 }
@@ -43,6 +47,12 @@ COMPONENTS: dict[str, set[str]] = {
 LATENT_CHANNELS = 4
 """Where a configuration does not say."""
 
+USUAL_PRIORS = {KANDINSKY_PRIOR: "kandinsky-community/kandinsky-2-2-prior"}
+"""By family of the prior, the one that is meant where a checkpoint names none."""
+
+MAX_CARD_CHARS = 64 * 1024
+_FRONT_MATTER = re.compile(r"---\n(.*?)\n---", re.DOTALL)
+_NAMED_PRIOR = re.compile(r"^prior:[ \t]*(?:\n[ \t]*-[ \t]*)?([^\s#][^\n]*)$", re.MULTILINE)
 _SCHEDULER = re.compile(r"[A-Za-z0-9]+Scheduler")
 WHAT_IS_POSSIBLE = (
     'Choose "starter", a .safetensors file, or a folder in diffusers layout '
@@ -136,6 +146,20 @@ def _latent_factor(folder: Path, family: Family, configs: dict[str, dict[str, An
     if not isinstance(blocks, list) or not 1 <= len(blocks) <= 8:
         raise damaged(folder / family.decoder / "config.json", f"{key} is not a list of the blocks")
     return int(2 ** (len(blocks) - 1))
+
+
+def named_prior(folder: Path, family: Family) -> str:
+    """REF of the prior that the card (``README.md``) names, else the usual one; empty where it takes none."""
+    if not family.prior:
+        return ""
+    try:
+        with (folder / "README.md").open(encoding="utf-8", errors="replace") as file:
+            card = file.read(MAX_CARD_CHARS)
+    except FileNotFoundError:
+        card = ""
+    front = _FRONT_MATTER.match(card)
+    named = _NAMED_PRIOR.search(front[1]) if front else None
+    return clean_text(named[1]).strip("\"' ") if named else USUAL_PRIORS[family.prior]
 
 
 def part_sizes(folder: Path, family: Family) -> tuple[PartSize, ...]:

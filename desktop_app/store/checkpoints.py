@@ -26,6 +26,7 @@ from desktop_app.store.checkpoint_index import (
     find_tokenizer,
     max_tokens,
     multiple,
+    named_prior,
     native_size,
     part_sizes,
     read_config,
@@ -80,6 +81,7 @@ class CheckpointStore:
             size_bytes=sum(size.bytes for size in sizes),
             kinds=family.kinds,
             parts=sizes,
+            prior=named_prior(folder, family),
         )
 
     def list(self) -> list[CheckpointInfo]:
