@@ -1,27 +1,59 @@
-"""Recipe: a named way of working, with a checkpoint and good defaults. Read from a TOML file."""
+"""Recipe: a named way of working, with a checkpoint and good defaults. Read from a TOML file, and written to one."""
 
 from __future__ import annotations
 
 import dataclasses
-import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from desktop_app.core.checkpoint import STARTER
 from desktop_app.core.errors import RequestError
 from desktop_app.core.params import PARAM_SPECS, Params, clean_text, params_from_json, validate
+from desktop_app.core.toml_text import (
+    CANNOT_BE_READ,
+    as_count,
+    as_line,
+    as_lines,
+    read_toml,
+    reason,
+    refuse_unknown,
+    write_toml,
+)
 
-MAX_BYTES = 256 * 1024
+LAST = 1000
+"""``order`` of a recipe that does not say one."""
 
-_KEYS = ("label", "checkpoint", "defaults", "suggestions")
+_TEXTS = ("label", "checkpoint", "description")
+_LISTS = ("needs", "trigger_words", "suggestions", "negative_suggestions")
+_KEYS = (*_TEXTS, "order", *_LISTS, "defaults")
 _NOT_DEFAULTS = ("prompt", "negative_prompt", "seed", "count", "checkpoint", "recipe")
 """What a recipe leaves as the user has it, or says elsewhere."""
+
+_OF_THE_CHECKPOINT = (
+    "scheduler",
+    "prior",
+    "prior_steps",
+    "prior_guidance_scale",
+    "refiner",
+    "refiner_share",
+    "refiner_strength",
+    "aesthetic_score",
+    "negative_aesthetic_score",
+    "original_width",
+    "original_height",
+)
+"""What makes sense with one checkpoint only: a recipe that does not name it puts it back."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """``name`` is the file's, ``label`` what the user reads, ``defaults`` some fields of `Params` and their values,
-    ``suggestions`` prompts that suit the checkpoint.
+    """``name`` is the file's, ``label`` what the user reads, ``description`` a sentence for a tip, ``order`` its place
+    among others. ``defaults`` are some fields of `Params` and their values; ``needs`` the REFs that must be there
+    beside ``checkpoint``. ``suggestions`` are prompts that suit it, ``negative_suggestions`` negative prompts,
+    ``trigger_words`` what calls the checkpoint's own style.
     """
 
     name: str
@@ -29,63 +61,96 @@ class Recipe:
     checkpoint: str
     defaults: dict[str, Any] = field(default_factory=dict)
     suggestions: tuple[str, ...] = ()
+    description: str = ""
+    needs: tuple[str, ...] = ()
+    trigger_words: tuple[str, ...] = ()
+    negative_suggestions: tuple[str, ...] = ()
+    order: int = LAST
+
+    @property
+    def refs(self) -> tuple[str, ...]:
+        """The REFs of every checkpoint that it takes, the starter left out: it is always there."""
+        named = (self.checkpoint, *self.needs, self.defaults.get("prior", ""), self.defaults.get("refiner", ""))
+        return tuple(dict.fromkeys(ref for ref in named if ref and ref != STARTER))
 
     def apply(self, params: Params) -> Params:
         """``params`` with the recipe's checkpoint and defaults; prompts and seed stay."""
-        return dataclasses.replace(params, checkpoint=self.checkpoint, recipe=self.name, **self.defaults)
+        usual = {name: getattr(Params(), name) for name in _OF_THE_CHECKPOINT}
+        return dataclasses.replace(params, checkpoint=self.checkpoint, recipe=self.name, **{**usual, **self.defaults})
 
 
 def read_recipe(path: Path) -> Recipe:
     """The recipe in the TOML file ``path``. Raises `RequestError`, also for a key it does not know."""
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise ValueError(f"larger than {MAX_BYTES // 1024} KiB")
-        return _recipe(path.stem, tomllib.loads(content.decode()))
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as e:
-        reason = f"{e} is missing" if isinstance(e, KeyError) else str(e)
-        raise RequestError("The recipe cannot be read", f"{path.name}: {reason}", "Correct the file.", "recipe") from e
+        return _recipe(path.stem, read_toml(path))
+    except (*CANNOT_BE_READ, RequestError) as e:
+        detail = f"{path.name}: {reason(e)}"
+        raise RequestError("The recipe cannot be read", detail, "Correct the file.", "recipe") from e
 
 
 def read_recipes(folder: Path) -> list[Recipe]:
-    """All recipes in ``folder``, by label. Raises `RequestError` at the first that cannot be read."""
-    return sorted((read_recipe(path) for path in folder.glob("*.toml")), key=lambda recipe: recipe.label)
+    """All recipes in ``folder``, in their order. Raises `RequestError` at the first that cannot be read."""
+    return in_order(read_recipe(path) for path in folder.glob("*.toml"))
+
+
+def in_order(recipes: Iterable[Recipe]) -> list[Recipe]:
+    """As the user sees them: by what they say themselves, then by label."""
+    return sorted(recipes, key=lambda recipe: (recipe.order, recipe.label.casefold(), recipe.name))
+
+
+def write_recipe(recipe: Recipe) -> str:
+    """The text of a TOML file that `read_recipe` reads back."""
+    values: dict[str, Any] = {name: getattr(recipe, name) for name in (*_TEXTS, *_LISTS) if getattr(recipe, name)}
+    if recipe.order != LAST:
+        values["order"] = recipe.order
+    values["defaults"] = {
+        name: value.value if isinstance(value, Enum) else value
+        for name, value in recipe.defaults.items()
+        if value is not None
+    }
+    return write_toml(values)
+
+
+def make_recipe(label: str, params: Params, description: str = "") -> Recipe:
+    """A recipe, still without a name, of what the controls show: the prompts become suggestions.
+
+    Raises `RequestError` for a label without any letter or figure.
+    """
+    label = " ".join(clean_text(label).split())
+    if not any(char.isalnum() for char in label):
+        raise RequestError("The recipe has no name", repr(label), "Give it one with letters or figures.", "recipe")
+    defaults = {name: getattr(params, name) for name in PARAM_SPECS if name not in _NOT_DEFAULTS}
+    return Recipe(
+        name="",
+        label=label,
+        checkpoint=params.checkpoint,
+        defaults={name: value for name, value in defaults.items() if value is not None},
+        suggestions=_given(params.prompt),
+        description=clean_text(description).strip(),
+        negative_suggestions=_given(params.negative_prompt),
+    )
+
+
+def _given(text: str) -> tuple[str, ...]:
+    cleaned = clean_text(text).strip()
+    return (cleaned,) if cleaned else ()
 
 
 def _recipe(name: str, data: dict[str, Any]) -> Recipe:
-    _refuse_unknown(data, _KEYS)
+    refuse_unknown(data, _KEYS, "the recipe")
     return Recipe(
         name=name,
-        label=_line(data["label"], "label"),
-        checkpoint=_line(data["checkpoint"], "checkpoint"),
+        label=as_line(data["label"], "label"),
+        checkpoint=as_line(data["checkpoint"], "checkpoint"),
+        description=as_line(data["description"], "description") if "description" in data else "",
+        order=as_count(data.get("order", LAST), "order"),
         defaults=_defaults(data.get("defaults", {})),
-        suggestions=_suggestions(data.get("suggestions", [])),
+        **{key: as_lines(data.get(key, []), key) for key in _LISTS},
     )
 
 
 def _defaults(data: Any) -> dict[str, Any]:
-    if not isinstance(data, dict):
-        raise TypeError("defaults is not a table")
-    _refuse_unknown(data, tuple(name for name in PARAM_SPECS if name not in _NOT_DEFAULTS))
+    refuse_unknown(data, tuple(name for name in PARAM_SPECS if name not in _NOT_DEFAULTS), "defaults")
     params = params_from_json(data)
     validate(params, has_init_image=True)
     return {name: getattr(params, name) for name in data}
-
-
-def _suggestions(data: Any) -> tuple[str, ...]:
-    if not isinstance(data, list):
-        raise TypeError("suggestions is not a list")
-    return tuple(_line(text, "a suggestion") for text in data)
-
-
-def _line(value: Any, what: str) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise TypeError(f"{what} is not a text")
-    return clean_text(value).strip()
-
-
-def _refuse_unknown(data: dict[str, Any], known: tuple[str, ...]) -> None:
-    unknown = sorted(set(data) - set(known))
-    if unknown:
-        raise ValueError(f"{', '.join(unknown)} is not known here; known are {', '.join(known)}")

@@ -1,0 +1,86 @@
+"""TOML: read strictly, so that a slip is told instead of ignored; and written plainly."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from desktop_app.core.params import clean_text
+
+MAX_BYTES = 256 * 1024
+
+CANNOT_BE_READ = (OSError, ValueError, TypeError, KeyError, RecursionError)
+"""What reading a file and going through what it says can raise; `reason` puts it into words."""
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The table in the file ``path``. Raises OSError, or ValueError when it is too large or no TOML."""
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"larger than {MAX_BYTES // 1024} KiB")
+    return tomllib.loads(content.decode())
+
+
+def reason(error: BaseException) -> str:
+    """Why a file cannot be read, for the user."""
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
+
+
+def refuse_unknown(table: Any, known: Iterable[str], what: str) -> None:
+    """Raise unless ``table`` is a table with ``known`` keys only."""
+    if not isinstance(table, dict):
+        raise TypeError(f"{what} is not a table")
+    unknown = sorted(set(table) - set(known))
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)} is not known here; known are {', '.join(known)}")
+
+
+def as_line(value: Any, what: str) -> str:
+    """A text that is not empty. Raises TypeError."""
+    if not isinstance(value, str) or not value.strip():
+        raise TypeError(f"{what} is not a text")
+    return clean_text(value).strip()
+
+
+def as_lines(value: Any, what: str) -> tuple[str, ...]:
+    """A list of texts. Raises TypeError."""
+    if not isinstance(value, list):
+        raise TypeError(f"{what} is not a list")
+    return tuple(as_line(text, f"one of {what}") for text in value)
+
+
+def as_count(value: Any, what: str, least: int = 0) -> int:
+    """A whole number from ``least`` on. Raises TypeError, ValueError."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{what} is not a whole number")
+    if value < least:
+        raise ValueError(f"{what} is less than {least}")
+    return value
+
+
+def as_switch(value: Any, what: str) -> bool:
+    """True or false. Raises TypeError."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{what} is neither true nor false")
+    return value
+
+
+def write_toml(values: Mapping[str, Any]) -> str:
+    """``values`` as TOML: texts, numbers, switches, tuples of texts, and last the tables of these."""
+    tables = {key: value for key, value in values.items() if isinstance(value, Mapping)}
+    lines = [f"{key} = {_write(value)}" for key, value in values.items() if key not in tables]
+    for key, table in tables.items():
+        lines += ["", f"[{key}]", *(f"{name} = {_write(value)}" for name, value in table.items())]
+    return "\n".join([*lines, ""])
+
+
+def _write(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "[\n" + "".join(f"  {_write(text)},\n" for text in value) + "]" if value else "[]"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)  # TOML's basic strings have the escapes of JSON
+    return str(value).lower() if isinstance(value, bool) else repr(value)
