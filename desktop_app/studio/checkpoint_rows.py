@@ -1,0 +1,285 @@
+"""What the Checkpoints window lists: those on their way, those that are installed, those that could be."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from desktop_app.core.catalog import CatalogEntry
+from desktop_app.core.checkpoint import CheckpointInfo
+from desktop_app.core.download import ReportDownload
+from desktop_app.core.engine import CancelFlag
+from desktop_app.core.errors import StudioError
+from desktop_app.core.memory import PartSize
+from desktop_app.studio.checkpoint_judge import Judge, Judgement
+from desktop_app.studio.downloads import Download, DownloadState
+
+HALF_PRECISION = 2
+"""Bytes of a parameter, where only their number is known."""
+
+_HUB_ID = re.compile(r"(?:https://huggingface\.co/)?([\w][\w.-]*/[\w][\w.-]*)(@[\w./-]+)?/?", re.ASCII)
+
+
+class Section(Enum):
+    """The parts of the list, in their order."""
+
+    DOWNLOADING = "downloading"
+    INSTALLED = "installed"
+    AVAILABLE = "available"
+
+
+class Place(Enum):
+    """Where an installed checkpoint lies, which says whether it can be removed."""
+
+    PROGRAM = "program"
+    OWN = "own"
+    SHARED = "shared"
+    ELSEWHERE = "elsewhere"
+
+
+@dataclass(frozen=True)
+class DiskUse:
+    """Bytes of all own checkpoints, and bytes that are free on their disk."""
+
+    used: int
+    free: int
+
+
+@dataclass(frozen=True)
+class Homes:
+    """Folders that tell where a checkpoint belongs."""
+
+    own: Path
+    program: Path
+    shared: tuple[Path, ...] = ()
+
+    def place_of(self, path: Path) -> Place:
+        """Where ``path`` lies."""
+        for place, folders in (
+            (Place.OWN, (self.own,)),
+            (Place.PROGRAM, (self.program,)),
+            (Place.SHARED, self.shared),
+        ):
+            if any(path.is_relative_to(folder) for folder in folders):
+                return place
+        return Place.ELSEWHERE
+
+
+@dataclass(frozen=True)
+class CheckpointAccess:
+    """What the stores can do with checkpoints, as `desktop_app.app` hands it in. All of it is called on threads.
+
+    ``survey`` gives all installed checkpoints by REF, or why one cannot be used. ``homes`` are the program's own
+    folder of checkpoints, that of what it ships with, and the shared caches. ``remove`` gives the bytes freed, 0 for a
+    folder used in place, which is only forgotten. ``verify`` gives the names of damaged files. ``bring_in`` takes a
+    file or a folder and gives its REF.
+    """
+
+    survey: Callable[[], Mapping[str, CheckpointInfo | StudioError]]
+    remove: Callable[[str], int]
+    verify: Callable[[str, ReportDownload, CancelFlag], Sequence[str]]
+    bring_in: Callable[[Path, ReportDownload, CancelFlag], str]
+    homes: Homes
+
+
+@dataclass(frozen=True)
+class Installed:
+    """One checkpoint on this machine; ``error`` says why it cannot be used."""
+
+    ref: str
+    label: str
+    family: str = ""
+    path: Path | None = None
+    place: Place = Place.ELSEWHERE
+    size_bytes: int = 0
+    parts: tuple[PartSize, ...] = ()
+    native_size: int = 0
+    error: StudioError | None = None
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was found on this machine at one moment."""
+
+    installed: tuple[Installed, ...] = ()
+    disk: DiskUse | None = None
+
+
+@dataclass(frozen=True)
+class CheckpointRow:
+    """One row of the list, or the heading of ``section`` where ``ref`` is empty; then ``count`` are in it."""
+
+    section: Section
+    ref: str = ""
+    label: str = ""
+    family: str = ""
+    size_bytes: int = 0
+    judgement: Judgement | None = None
+    entry: CatalogEntry | None = None
+    installed: Installed | None = None
+    download: Download | None = None
+    count: int = 0
+
+    @property
+    def key(self) -> tuple[Section, str]:
+        """What it is known by as long as it is in the list."""
+        return self.section, self.ref
+
+    @property
+    def is_heading(self) -> bool:
+        """Whether it is no checkpoint."""
+        return not self.ref
+
+    @property
+    def licence(self) -> str:
+        """Its name, or empty where unknown."""
+        if self.entry is not None:
+            return self.entry.licence
+        return self.download.plan.licence if self.download and self.download.plan else ""
+
+    @property
+    def is_gated(self) -> bool:
+        """Whether the hub asks for an accepted licence."""
+        return self.entry is not None and self.entry.is_gated
+
+    @property
+    def is_pickled(self) -> bool:
+        """Whether it has to be converted before use."""
+        if self.download is not None and self.download.plan is not None:
+            return self.download.plan.is_pickled
+        return self.entry is not None and self.entry.is_pickled and self.installed is None
+
+    @property
+    def error(self) -> StudioError | None:
+        """Why it cannot be used, or was not fetched."""
+        if self.download is not None:
+            return self.download.error
+        return self.installed.error if self.installed else None
+
+
+@dataclass(frozen=True)
+class RowFilter:
+    """``text`` has words that must all be found; ``family`` is a label, or empty for all."""
+
+    text: str = ""
+    family: str = ""
+
+    def lets_pass(self, row: CheckpointRow) -> bool:
+        """Whether ``row`` is shown."""
+        if self.family and row.family != self.family:
+            return False
+        entry = row.entry
+        words = (row.ref, row.label, row.family, row.licence)
+        known = (*words, entry.note, *entry.trigger_words) if entry else words
+        found = " ".join(known).casefold()
+        return all(word in found for word in self.text.casefold().split()) or hub_id(self.text) == row.ref
+
+
+def hub_id(text: str) -> str:
+    """The hub id (with revision) in what somebody typed or pasted, or empty."""
+    match = _HUB_ID.fullmatch(text.strip())
+    return "".join(part or "" for part in match.groups()) if match else ""
+
+
+def read_survey(access: CheckpointAccess) -> Survey:
+    """Look at the disk. Runs on a pool thread. Raises `StudioError`."""
+    installed = tuple(_read_installed(ref, found, access) for ref, found in access.survey().items())
+    return Survey(installed, read_disk_use(access.homes.own))
+
+
+def make_rows(
+    survey: Survey,
+    catalog: Iterable[CatalogEntry],
+    downloads: Iterable[Download],
+    wanted: RowFilter,
+    judge: Judge | None = None,
+) -> list[CheckpointRow]:
+    """All rows that ``wanted`` lets pass, each section under its heading; sections without rows are left out."""
+    entries = {entry.ref: entry for entry in catalog}
+    there = {found.ref for found in survey.installed}
+    listed = [
+        download for download in downloads if not (download.state is DownloadState.DONE and download.ref in there)
+    ]
+    on_their_way = [_row_of_download(download, entries.get(download.ref), judge) for download in listed]
+    installed = [_row_of_installed(found, entries.get(found.ref), judge) for found in survey.installed]
+    taken = {row.ref for row in (*on_their_way, *installed)}
+    available = [_row_of_entry(entry, judge) for ref, entry in entries.items() if ref not in taken]
+    typed = hub_id(wanted.text)
+    if typed and typed not in taken and typed not in entries:
+        available.insert(0, CheckpointRow(Section.AVAILABLE, typed, typed, wanted.family))
+    rows = []
+    for section, all_rows in zip(Section, (on_their_way, installed, available), strict=True):
+        shown = [row for row in all_rows if wanted.lets_pass(row)]
+        if shown:
+            rows += [CheckpointRow(section, count=len(shown)), *shown]
+    return rows
+
+
+def families_of(survey: Survey, catalog: Iterable[CatalogEntry]) -> list[str]:
+    """The families that there are, by name."""
+    labels = {found.family for found in survey.installed} | {entry.family for entry in catalog}
+    return sorted(label for label in labels if label)
+
+
+def missing_needs(row: CheckpointRow, survey: Survey) -> list[str]:
+    """REFs without which ``row`` cannot paint and which are not installed."""
+    there = {found.ref for found in survey.installed if found.error is None}
+    return [ref for ref in row.entry.needs if ref not in there] if row.entry else []
+
+
+def read_disk_use(folder: Path) -> DiskUse:
+    """What lies in ``folder``, links not followed, and what is free beside it."""
+    used = 0
+    for path in folder.rglob("*"):
+        try:
+            status = path.lstat()
+        except OSError:
+            continue  # gone meanwhile
+        used += 0 if path.is_dir() else status.st_size
+    return DiskUse(used, shutil.disk_usage(folder).free)
+
+
+def _read_installed(ref: str, found: CheckpointInfo | StudioError, access: CheckpointAccess) -> Installed:
+    if isinstance(found, StudioError):
+        path = Path(ref) if Path(ref).is_absolute() else None
+        place = access.homes.place_of(path) if path else Place.OWN
+        return Installed(ref, path.name if path else ref, path=path, place=place, error=found)
+    place = access.homes.place_of(found.path)
+    return Installed(
+        ref, found.label, found.family, found.path, place, found.size_bytes, found.parts, found.native_size
+    )
+
+
+def _judge_entry(entry: CatalogEntry | None, judge: Judge | None) -> Judgement | None:
+    if entry is None or judge is None or not entry.parts:
+        return None
+    parts = [PartSize(name, count, count * HALF_PRECISION) for name, count in entry.parts.items()]
+    return judge(parts, entry.native_size)
+
+
+def _row_of_entry(entry: CatalogEntry, judge: Judge | None) -> CheckpointRow:
+    judgement = _judge_entry(entry, judge)
+    return CheckpointRow(
+        Section.AVAILABLE, entry.ref, entry.label, entry.family, entry.size_bytes, judgement, entry=entry
+    )
+
+
+def _row_of_installed(found: Installed, entry: CatalogEntry | None, judge: Judge | None) -> CheckpointRow:
+    label = entry.label if entry else found.label
+    family = found.family or (entry.family if entry else "")
+    size = found.size_bytes or (entry.size_bytes if entry else 0)
+    judgement = judge(found.parts, found.native_size) if judge and found.parts else _judge_entry(entry, judge)
+    return CheckpointRow(Section.INSTALLED, found.ref, label, family, size, judgement, entry=entry, installed=found)
+
+
+def _row_of_download(download: Download, entry: CatalogEntry | None, judge: Judge | None) -> CheckpointRow:
+    label, family = (entry.label, entry.family) if entry else (download.ref, "")
+    size = download.total or (entry.size_bytes if entry else 0)
+    judgement = _judge_entry(entry, judge)
+    return CheckpointRow(
+        Section.DOWNLOADING, download.ref, label, family, size, judgement, entry=entry, download=download
+    )

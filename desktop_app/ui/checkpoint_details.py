@@ -1,0 +1,296 @@
+"""CheckpointDetails: all that is known of one checkpoint, and buttons for all that can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QLocale, Qt, Signal
+from PySide6.QtWidgets import (
+    QFormLayout,
+    QFrame,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QFlowLayout
+
+from desktop_app.core.download import DownloadProgress
+from desktop_app.studio.checkpoint_rows import CheckpointRow
+from desktop_app.ui.checkpoint_commands import (
+    COMMANDS,
+    PRIMARY,
+    Circumstances,
+    Command,
+    commands_of,
+    error_of,
+    has_damage,
+    hub_page,
+    reason_against,
+    tip_of,
+)
+from desktop_app.ui.checkpoint_texts import (
+    PLACES,
+    SECTIONS,
+    download_text,
+    memory_text,
+    needs_token,
+    share_done,
+    task_text,
+    translate,
+)
+from desktop_app.ui.field import set_role
+from desktop_app.ui.icons import Icons
+from desktop_app.ui.texts import file_size
+from desktop_app.ui.theme import GRID
+
+BAR_STEPS = 1000
+HEADING_SHARE = 1.3
+"""Size of the name's letters."""
+
+
+class CheckpointDetails(QStackedWidget):
+    """Shows one row; says what the user wants with it."""
+
+    wanted = Signal(object, str)
+    """A `Command` and a REF."""
+
+    def __init__(self, icons: Icons) -> None:
+        super().__init__()
+        self.setObjectName("checkpointDetails")
+        self._icons = icons
+        self._ref = ""
+        self.buttons: dict[Command, QPushButton] = {}
+        self._facts: dict[str, tuple[QLabel, QLabel]] = {}
+        self._make_labels()
+        self._make_buttons()
+        self._empty = self._label("empty")
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._empty.setMargin(2 * GRID)
+        self._empty.setText(self.tr("Choose a checkpoint on the list to see what it is and what it needs."))
+        self.addWidget(self._lay_out())
+        self.addWidget(self._empty)
+        self.setCurrentIndex(1)
+
+    @property
+    def ref(self) -> str:
+        """REF of the row that is shown, or empty."""
+        return self._ref
+
+    def fact(self, name: str) -> str:
+        """What is said under ``name``: ref, family, licence, size, place, memory, needs or trigger."""
+        value = self._facts[name][1]
+        return "" if value.isHidden() else value.text()
+
+    def show_row(self, row: CheckpointRow | None, around: Circumstances, needs: Sequence[CheckpointRow] = ()) -> None:
+        """Show ``row``, of which ``needs`` are missing; or nothing."""
+        is_same = row is not None and row.ref == self._ref
+        self._ref = row.ref if row else ""
+        self.setCurrentIndex(0 if row else 1)
+        if row is None:
+            return
+        if not is_same:
+            self._area.verticalScrollBar().setValue(0)
+        self._name.setText(row.label)
+        self._state.setText(_state_text(row, around))
+        self._note.setText(row.entry.note if row.entry else "")
+        self._note.setVisible(bool(self._note.text()))
+        self._show_facts(row, needs)
+        self._show_trouble(row, around)
+        self._show_bar(_progress_of(row, around))
+        self._show_buttons(row, around, needs)
+
+    def _make_labels(self) -> None:
+        self._name = self._label("heading")
+        font = self._name.font()
+        font.setPointSizeF(max(font.pointSizeF(), 1.0) * HEADING_SHARE)
+        self._name.setFont(font)
+        self._state = self._label("caption")
+        self._state.setObjectName("checkpointState")
+        self._note = self._label("")
+        self._error = self._label("error")
+        self._error.setObjectName("checkpointError")
+        self._licence_note = self._label("")
+        self._bar = QProgressBar()
+        self._bar.setObjectName("checkpointBar")
+        self._bar.setTextVisible(False)
+        self._bar.setFixedHeight(6)
+        self._bar.setMaximum(BAR_STEPS)
+
+    def _label(self, role: str) -> QLabel:
+        label = QLabel(self)
+        label.setTextFormat(Qt.TextFormat.PlainText)
+        label.setWordWrap(True)
+        if role:
+            set_role(label, role)
+        return label
+
+    def _make_buttons(self) -> None:
+        for command, spec in COMMANDS.items():
+            button = QPushButton(self._icons.get(spec.icon), translate(spec.text), self)
+            button.setObjectName(f"checkpoint_{command.name.casefold()}")
+            button.clicked.connect(self._on_button_clicked)
+            button.hide()
+            self.buttons[command] = button
+
+    def _lay_out(self) -> QWidget:
+        page = QWidget()
+        layout = QVBoxLayout(page)
+        layout.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)
+        layout.setSpacing(GRID)
+        row = QWidget()
+        self._flow = QFlowLayout(row)
+        self._flow.setContentsMargins(0, 0, 0, 0)
+        self._flow.setSpacing(GRID)
+        for button in self.buttons.values():
+            self._flow.addWidget(button)
+        for widget in (self._name, self._state, self._bar, self._error, self._licence_note, row, self._note):
+            layout.addWidget(widget)
+        layout.addSpacing(GRID)
+        layout.addLayout(self._make_facts())
+        layout.addStretch()
+        self._area = QScrollArea()
+        self._area.setFrameShape(QFrame.Shape.NoFrame)
+        self._area.setWidgetResizable(True)
+        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._area.setWidget(page)
+        return self._area
+
+    def _make_facts(self) -> QFormLayout:
+        form = QFormLayout()
+        form.setHorizontalSpacing(2 * GRID)
+        form.setVerticalSpacing(GRID)
+        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeading | Qt.AlignmentFlag.AlignTop)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        for name, text in (
+            ("ref", self.tr("REF")),
+            ("family", self.tr("Family")),
+            ("licence", self.tr("Licence")),
+            ("size", self.tr("Size")),
+            ("place", self.tr("Place")),
+            ("memory", self.tr("Memory")),
+            ("needs", self.tr("Needs")),
+            ("trigger", self.tr("Trigger words")),
+        ):
+            caption, value = self._label("caption"), self._label("")
+            caption.setWordWrap(False)
+            caption.setText(text)
+            flags = Qt.TextInteractionFlag
+            value.setTextInteractionFlags(flags.TextSelectableByMouse | flags.TextSelectableByKeyboard)
+            value.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+            value.setObjectName(f"checkpointFact_{name}")
+            form.addRow(caption, value)
+            self._facts[name] = (caption, value)
+        return form
+
+    def _show_facts(self, row: CheckpointRow, needs: Sequence[CheckpointRow]) -> None:
+        entry = row.entry
+        texts = {
+            "ref": row.ref,
+            "family": row.family,
+            "licence": row.licence,
+            "size": _size_text(row),
+            "place": _place_text(row),
+            "memory": memory_text(row),
+            "needs": self._needs_text(row, needs),
+            "trigger": ", ".join(entry.trigger_words) if entry else "",
+        }
+        for name, text in texts.items():
+            caption, value = self._facts[name]
+            value.setText(breakable(text) if name in ("ref", "place") else text)
+            value.setAccessibleName(f"{caption.text()}: {text}")
+            for label in (caption, value):
+                label.setVisible(bool(text))
+
+    def _needs_text(self, row: CheckpointRow, needs: Sequence[CheckpointRow]) -> str:
+        if row.entry is None or not row.entry.needs:
+            return ""
+        missing = {need.ref: need for need in needs}
+        lines = []
+        for ref in row.entry.needs:
+            need = missing.get(ref)
+            state = translate(SECTIONS[need.section]) if need and need.download else self.tr("not installed")
+            lines.append(f"{need.label} ({state})" if need else self.tr("%1 (installed)").replace("%1", ref))
+        return "\n".join(lines)
+
+    def _show_trouble(self, row: CheckpointRow, around: Circumstances) -> None:
+        error = error_of(row, around.task)
+        text = ""
+        if error is not None:
+            text = "\n".join(part for part in (error.title, error.detail, error.hint) if part)
+        elif has_damage(around.task) and around.task is not None:
+            text = task_text(around.task)
+        self._error.setText(text)
+        self._error.setVisible(bool(text))
+        note = self.tr("Its licence has to be accepted on its page first. A hub token then lets Underpaint fetch it.")
+        self._licence_note.setText(note)
+        self._licence_note.setVisible(needs_token(row))
+
+    def _show_bar(self, progress: DownloadProgress | None) -> None:
+        self._bar.setVisible(progress is not None)
+        self._bar.setValue(round(share_done(progress) * BAR_STEPS))
+        self._bar.setAccessibleName(self._state.text())
+
+    def _show_buttons(self, row: CheckpointRow, around: Circumstances, needs: Sequence[CheckpointRow]) -> None:
+        offered = commands_of(row, around)
+        primary = next((command for command in PRIMARY if command in offered), None)
+        for command, button in self.buttons.items():
+            is_enabled = not reason_against(command, around)
+            text, tip = translate(COMMANDS[command].text), tip_of(command, around)
+            if command is Command.USE and around.is_used:
+                text, tip, is_enabled = self.tr("In use"), self.tr("This checkpoint paints now"), False
+            if command is Command.DOWNLOAD and needs and is_enabled:
+                tip = self.tr("With it comes what it needs: %1").replace("%1", ", ".join(need.label for need in needs))
+            if command is Command.OPEN_PAGE:
+                tip = hub_page(row.ref)
+            button.setText(text)
+            button.setToolTip(tip)
+            button.setAccessibleDescription(tip)
+            button.setEnabled(is_enabled)
+            button.setDefault(command is primary)
+            button.setVisible(command in offered)
+
+    def _on_button_clicked(self) -> None:
+        for command, button in self.buttons.items():
+            if button is self.sender() and self._ref:
+                self.wanted.emit(command, self._ref)
+
+
+def breakable(text: str) -> str:
+    """``text`` without spaces, such as a path, so that a label can break it after its slashes."""
+    return text.replace("/", "/\u200b")
+
+
+def _state_text(row: CheckpointRow, around: Circumstances) -> str:
+    task = around.task
+    if task is not None and not has_damage(task) and task_text(task):
+        return task_text(task)
+    if row.download is not None:
+        return download_text(row.download)
+    return translate(SECTIONS[row.section])
+
+
+def _progress_of(row: CheckpointRow, around: Circumstances) -> DownloadProgress | None:
+    if around.task is not None and around.task.is_running:
+        return around.task.progress
+    return row.download.progress if row.download is not None else None
+
+
+def _size_text(row: CheckpointRow) -> str:
+    if not row.size_bytes:
+        return ""
+    locale = QLocale()
+    exact = f"{file_size(row.size_bytes)} ({locale.toString(row.size_bytes)} B)"
+    return exact if row.installed is not None else file_size(row.size_bytes)
+
+
+def _place_text(row: CheckpointRow) -> str:
+    if row.installed is None:
+        return ""
+    place = translate(PLACES[row.installed.place])
+    return f"{place}:\n{row.installed.path}" if row.installed.path else place
