@@ -193,7 +193,7 @@ FAMILIES = (
         sized=(StageKind.IMAGE_TO_IMAGE, StageKind.TEXT_TO_IMAGE),
         patch=8,  # its UNet halves the latents three times
         prior=KANDINSKY_PRIOR,
-        schedulers=(DEFAULT_SCHEDULER, "ddpm", "ddim"),
+        schedulers=(DEFAULT_SCHEDULER, "ddpm", "ddim", "dpmpp_2m", "dpmpp_2m_karras", "dpmpp_2m_sde"),
     ),
     Family(
         KANDINSKY_PRIOR,

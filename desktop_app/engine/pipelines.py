@@ -72,10 +72,11 @@ def load_pipelines(folder: Path, dtype: Any, device: str) -> dict[StageKind, Any
         left_out["requires_safety_checker"] = False
     options = {"dtype": dtype, "local_files_only": True, "use_safetensors": True}
     variant = choose_variant(folder, family.weighted) or None
-    texts = {part: _load_text_encoder(folder, part, index[part][1], variant, options) for part in family.text_encoders}
+    encoders = [part for part in (*family.text_encoders, *family.others) if index[part][0] == "transformers"]
+    loaded = {part: _load_encoder(folder, part, index[part][1], variant, options) for part in encoders}
     kinds = iter(family.pipelines.items())
     kind, name = next(kinds)
-    first = getattr(diffusers, name).from_pretrained(str(folder), variant=variant, **texts, **options, **left_out)
+    first = getattr(diffusers, name).from_pretrained(str(folder), variant=variant, **loaded, **options, **left_out)
     _check_whole(first, family)
     first.to(device)
     pipelines = {kind: first, **{kind: _sibling(getattr(diffusers, name), first) for kind, name in kinds}}
@@ -96,7 +97,7 @@ def _sibling(pipeline_class: Any, first: Any) -> Any:
     return pipeline_class(**{name: known[name] for name in names if name in known})
 
 
-def _load_text_encoder(folder: Path, part: str, class_name: str, variant: str | None, options: dict[str, Any]) -> Any:
+def _load_encoder(folder: Path, part: str, class_name: str, variant: str | None, options: dict[str, Any]) -> Any:
     """By itself, since transformers fills weights that are not in the file with random ones and only logs that."""
     import transformers
 
@@ -112,7 +113,7 @@ def _load_text_encoder(folder: Path, part: str, class_name: str, variant: str | 
 
 def _check_whole(pipeline: Any, family: Family) -> None:
     """Raise ValueError where a part lacks weights; diffusers leaves those without content."""
-    for name in filter(None, (family.denoiser, family.decoder)):
+    for name in family.weighted:
         lacking = [key for key, weight in getattr(pipeline, name).named_parameters() if weight.is_meta]
         if lacking:
             raise ValueError(f"{name} lacks {min(lacking)}")
