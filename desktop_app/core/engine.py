@@ -40,7 +40,8 @@ class Progress:
     """One event of a run. ``step`` of ``total`` is counted within the phase of stage ``stage`` of ``stages``.
 
     In `Phase.DENOISING` there is exactly one event per denoising step done (``step`` 1 to ``total``); other phases
-    send one event when they begin, with 0 of 0. ``preview`` is a small RGB picture nobody mutates, or None.
+    send one event when they begin, with 0 of 0, and `Phase.ENCODING` one more for each step of a prior. ``preview`` is
+    a small RGB picture nobody mutates, or None.
     """
 
     phase: Phase

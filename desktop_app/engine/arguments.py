@@ -4,23 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
-from PIL import Image
-
 from desktop_app.core.families import Family
 from desktop_app.core.request import Request, Stage, StageKind
 
 
-def arguments(family: Family, request: Request, stage: Stage, image: Image.Image | None) -> dict[str, Any]:
-    """Keyword arguments of the pipeline for ``stage``; ``image`` is RGB at the working size."""
-    values = {keyword: getattr(stage, name) for name, keyword in family.keywords.items()}
+def arguments(family: Family, request: Request, stage: Stage, image: Any) -> dict[str, Any]:
+    """Keyword arguments of the pipeline for ``stage``; ``image`` is RGB at the working size, or latents for it."""
+    values = _taken(family, stage)
     if stage.kind is StageKind.TEXT_TO_IMAGE:
         values.pop(family.keywords.get("strength", ""), None)
     else:
         values["image"] = image
+    if stage.kind in family.sized:
+        names = ("height", "width") if stage.kind in family.swapped else ("width", "height")
+        values |= zip(names, (request.width, request.height), strict=True)
+    if family.takes_original_size and stage.original_width and stage.original_height:
+        values["original_size"] = (stage.original_height, stage.original_width)
+    return values
+
+
+def prior_arguments(family: Family, stage: Stage) -> dict[str, Any]:
+    """Keyword arguments of the prior's pipeline; ``family`` is the prior's."""
+    return _taken(family, stage)
+
+
+def _taken(family: Family, stage: Stage) -> dict[str, Any]:
+    values = {keyword: getattr(stage, name) for name, keyword in family.keywords.items()}
     if "negative_prompt" in family.keywords:
         values[family.keywords["negative_prompt"]] = stage.negative_prompt or None
-    if stage.kind in family.sized:
-        values |= {"width": request.width, "height": request.height}
     return values
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image
 
@@ -23,11 +24,13 @@ from desktop_app.core.engine import (
 )
 from desktop_app.core.errors import Cancelled, DeviceError, OutOfMemory, StudioError
 from desktop_app.core.families import Family
-from desktop_app.core.request import Request, Stage
-from desktop_app.engine.arguments import arguments, unread_text
+from desktop_app.core.params import DEFAULT_SCHEDULER
+from desktop_app.core.request import Request, Stage, StageKind
+from desktop_app.engine.arguments import arguments, prior_arguments, unread_text
 from desktop_app.engine.devices import choose_device
 from desktop_app.engine.faults import running
 from desktop_app.engine.framing import frame, unframe
+from desktop_app.engine.handover import Latents, hands_over, next_stage, scale_of, share_arguments, takes_latents
 from desktop_app.engine.pipelines import quieten_libraries
 from desktop_app.engine.preview import Previewer
 from desktop_app.engine.residency import Residency, Resident
@@ -35,6 +38,10 @@ from desktop_app.engine.schedulers import make_scheduler
 from desktop_app.store.checkpoint_index import read_family
 
 FULL_PRECISION = "float32"
+
+T = TypeVar("T")
+Carried = Image.Image | Latents | None
+"""What goes from stage to stage."""
 
 
 class DiffusersEngine:
@@ -142,6 +149,7 @@ class _Run:
         self._report = report
         self._cancel = cancel
         self._has_preview = has_preview
+        self._noise = _Noise(request.seed)
         self.steps_run: list[int] = []
         self.notes: list[str] = []
         self.dtype = residency.dtype
@@ -149,87 +157,140 @@ class _Run:
     def make(self) -> Image.Image:
         """The finished picture."""
         framed = frame(self._request)
-        picture = framed.image if framed else None
+        carried: Carried = framed.image if framed else None
         for number, stage in enumerate(self._request.stages):
-            picture = self._run_stage(number, stage, picture)
+            carried = self._run_stage(number, stage, carried)
         self.check()
-        assert picture is not None
-        return unframe(picture, framed, self._request)
+        assert isinstance(carried, Image.Image)
+        return unframe(carried, framed, self._request)
 
-    def _run_stage(self, number: int, stage: Stage, image: Image.Image | None) -> Image.Image:
-        """The stage's picture, made with less memory each time that memory turns out to be full."""
+    def _run_stage(self, number: int, stage: Stage, carried: Carried) -> Image.Image | Latents:
+        """What the stage makes: its picture, or latents where the next stage takes them."""
         folder = self._find_checkpoint(stage.checkpoint)
+        embeds: dict[str, Any] = {}
+        if read_family(folder).prior:
+            prior = self._find_checkpoint(stage.prior)
+            embeds = self._with_less_memory(prior, lambda: self._read_prompt(prior, number, stage))
+        return self._with_less_memory(folder, lambda: self._try_stage(folder, number, stage, carried, embeds))
+
+    def _with_less_memory(self, folder: Path, attempt: Callable[[], T]) -> T:
+        """What ``attempt`` makes with the checkpoint in ``folder``; made anew with less memory each time that memory
+        turns out to be full.
+        """
         self._residency.plan(folder, (self._request.width, self._request.height))
         told = len(self.notes)
+        self._noise.mark()
         while True:
             try:
-                picture = self._try_stage(folder, number, stage, image)
+                made = attempt()
             except OutOfMemory as e:
                 full = OutOfMemory(e.title, e.detail, e.hint)  # another one: in the frames of this are the tensors
             else:
                 self.notes += self._residency.notes
-                return picture
+                return made
             del self.notes[told:]
             self._residency.step_down(folder, full)
 
-    def _try_stage(self, folder: Path, number: int, stage: Stage, image: Image.Image | None) -> Image.Image:
+    def _load(self, folder: Path, number: int) -> Resident:
         if not self._residency.has(folder):
             self._tell(Phase.LOADING, number)
         resident = self._residency.get(folder)
         self.check()
-        self._tell_unread(resident, stage)
-        family = read_family(folder)
-        picture = self._call(resident, family, number, stage, image)
+        return resident
+
+    def _read_prompt(self, folder: Path, number: int, stage: Stage) -> dict[str, Any]:
+        """The embeddings that the prior in ``folder`` makes of the prompts, as arguments of the decoder's pipeline."""
+        import torch
+
+        resident = self._load(folder, number)
+        pipeline = resident.pipelines[StageKind.EMBEDDING]
+        self._tell_unread(pipeline, stage)
+        pipeline.scheduler = make_scheduler(DEFAULT_SCHEDULER, resident.scheduler)
+        self._tell(Phase.ENCODING, number)
+        with running(), resident.offload.using(pipeline):
+            made = pipeline(
+                **prior_arguments(read_family(folder), stage),
+                generator=self._noise.again(),
+                callback_on_step_end=_PriorCallback(self, number),
+            )
+        embeds = {"image_embeds": made.image_embeds, "negative_image_embeds": made.negative_image_embeds}
+        if not all(torch.isfinite(each).all() for each in embeds.values()):
+            raise _no_content()
+        return embeds
+
+    def _try_stage(
+        self, folder: Path, number: int, stage: Stage, carried: Carried, embeds: dict[str, Any]
+    ) -> Image.Image | Latents:
+        resident = self._load(folder, number)
+        if not embeds:
+            self._tell_unread(resident.pipelines[stage.kind], stage)
+        picture = self._call(resident, folder, number, carried, embeds)
         if picture is None and resident.dtype != FULL_PRECISION:
             self.notes.append(
                 "Half precision gave values that are not numbers; the picture was made in full precision."
             )
             self.dtype = FULL_PRECISION
-            picture = self._call(self._residency.get(folder, FULL_PRECISION), family, number, stage, image)
+            picture = self._call(self._residency.get(folder, FULL_PRECISION), folder, number, carried, embeds)
         if picture is None:
-            raise DeviceError(
-                "The picture came out without content",
-                "The checkpoint gave values that are not numbers.",
-                "Try another scheduler or a lower guidance; if it stays, the checkpoint may be damaged.",
-            )
+            raise _no_content()
         return picture
 
     def _call(
-        self, resident: Resident, family: Family, number: int, stage: Stage, image: Image.Image | None
-    ) -> Image.Image | None:
-        """Run the pipeline; None when the picture has values that are not numbers."""
-        import numpy
-        import torch
-
+        self, resident: Resident, folder: Path, number: int, carried: Carried, embeds: dict[str, Any]
+    ) -> Image.Image | Latents | None:
+        """Run the pipeline; None when what it makes has values that are not numbers."""
+        stage, family = self._request.stages[number], read_family(folder)
         pipeline = resident.pipelines[stage.kind]
+        decoder = getattr(pipeline, family.decoder or "", None)
+        if isinstance(carried, Latents):
+            carried.check(decoder)
+            carried = carried.values
         pipeline.scheduler = make_scheduler(stage.scheduler, resident.scheduler)
+        goes_on = self._goes_on_with_latents(folder, family, number)
         self._tell(Phase.ENCODING, number)
-        steps = _StepCallback(
-            self, number, Previewer(getattr(pipeline, family.decoder or "", None)) if self._has_preview else None
-        )
+        steps = _StepCallback(self, number, Previewer(decoder) if self._has_preview else None, goes_on=goes_on)
         with running(), resident.offload.using(pipeline):
-            pixels = pipeline(
-                **arguments(family, self._request, stage, image),
-                generator=torch.Generator("cpu").manual_seed(self._request.seed),
+            made = pipeline(
+                **arguments(family, self._request, stage, carried),
+                **share_arguments(stage, pipeline.scheduler),
+                **{name: each.to(pipeline.unet.dtype) for name, each in embeds.items()},
+                generator=self._noise.again(),
                 callback_on_step_end=steps,
                 callback_on_step_end_tensor_inputs=["latents"],
-                output_type="np",
+                output_type="latent" if goes_on else "np",
             ).images
-        if not numpy.isfinite(pixels).all():
-            return None
-        self._count(number, stage, steps.count)
-        picture: Image.Image = pipeline.image_processor.numpy_to_pil(pixels)[0]
-        return picture
+        result = _latents(made, decoder) if goes_on else _picture(made, pipeline)
+        if result is not None:
+            self._count(number, stage, steps.count)
+            self._tell_handover(number, by_latents=goes_on)
+        return result
+
+    def _goes_on_with_latents(self, folder: Path, family: Family, number: int) -> bool:
+        stage, following = self._request.stages[number], next_stage(self._request, number)
+        if following is None or hands_over(stage):
+            return following is not None
+        next_folder = self._find_checkpoint(following.checkpoint)
+        return takes_latents(family, folder, following, read_family(next_folder), next_folder)
+
+    def _tell_handover(self, number: int, *, by_latents: bool) -> None:
+        """What the next stage got, where that is not said by the request itself."""
+        if next_stage(self._request, number) is None or hands_over(self._request.stages[number]):
+            return
+        if by_latents:
+            self.notes.append("The refiner got the latents themselves: both checkpoints have the same VAE.")
+        else:
+            self.notes.append("The refiner got the picture's pixels: the checkpoints have different VAEs.")
 
     def _count(self, number: int, stage: Stage, count: int) -> None:
         self.steps_run.append(count)
         if count != stage.effective_steps:
             self.notes.append(f"The scheduler took {count} passes for {stage.effective_steps} steps.")
 
-    def _tell_unread(self, resident: Resident, stage: Stage) -> None:
+    def _tell_unread(self, pipeline: Any, stage: Stage) -> None:
         for what, text in (("prompt", stage.prompt), ("negative prompt", stage.negative_prompt)):
-            if rest := unread_text(resident.pipelines[stage.kind], text):
-                self.notes.append(f"The end of the {what} was not read: “{rest}”.")
+            rest = unread_text(pipeline, text)
+            if rest and (note := f"The end of the {what} was not read: “{rest}”.") not in self.notes:
+                self.notes.append(note)
 
     def _tell(self, phase: Phase, number: int) -> None:
         self.check()
@@ -245,16 +306,49 @@ class _Run:
             raise Cancelled
 
 
+class _Noise:
+    """The generator of a request: one for all its stages, as a script would hand one on from pipeline to pipeline."""
+
+    def __init__(self, seed: int) -> None:
+        import torch
+
+        self._generator = torch.Generator("cpu").manual_seed(seed)
+        self.mark()
+
+    def mark(self) -> None:
+        """What comes from here on can come again."""
+        self._state = self._generator.get_state()
+
+    def again(self) -> Any:
+        """The generator, as it was at the mark."""
+        return self._generator.set_state(self._state)
+
+
+class _PriorCallback:
+    """As `_StepCallback`, for the steps of a prior: they are part of the encoding."""
+
+    def __init__(self, run: _Run, number: int) -> None:
+        self._run = run
+        self._number = number
+
+    def __call__(self, pipeline: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        self._run.check()
+        self._run.report(Progress(Phase.ENCODING, self._number, 1, step + 1, pipeline.num_timesteps))
+        self._run.check()
+        return tensors
+
+
 class _StepCallback:
     """What diffusers calls after each denoising step: reports it, and raises when the run shall stop.
 
     Raising leaves a pipeline clean; diffusers' own way to stop decodes the half-done picture first.
     """
 
-    def __init__(self, run: _Run, number: int, previewer: Previewer | None) -> None:
+    def __init__(self, run: _Run, number: int, previewer: Previewer | None, *, goes_on: bool) -> None:
         self._run = run
         self._number = number
         self._previewer = previewer
+        self._goes_on = goes_on
         self.count = 0
 
     def __call__(self, pipeline: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
@@ -265,6 +359,30 @@ class _StepCallback:
         preview = self._previewer.make(tensors["latents"], is_last=is_last) if self._previewer else None
         self._run.report(Progress(Phase.DENOISING, self._number, 1, self.count, total, preview))
         self._run.check()
-        if is_last:
+        if is_last and not self._goes_on:
             self._run.report(Progress(Phase.DECODING, self._number))
         return tensors
+
+
+def _picture(pixels: Any, pipeline: Any) -> Image.Image | None:
+    """``pixels`` (1, height, width, 3) as a picture; None where some are not numbers."""
+    import numpy
+
+    if not numpy.isfinite(pixels).all():
+        return None
+    picture: Image.Image = pipeline.numpy_to_pil(pixels)[0]
+    return picture
+
+
+def _latents(values: Any, vae: Any) -> Latents | None:
+    import torch
+
+    return Latents(values.cpu(), scale_of(vae)) if torch.isfinite(values).all() else None
+
+
+def _no_content() -> DeviceError:
+    return DeviceError(
+        "The picture came out without content",
+        "The checkpoint gave values that are not numbers.",
+        "Try another scheduler or a lower guidance; if it stays, the checkpoint may be damaged.",
+    )

@@ -48,9 +48,12 @@ def quieten_libraries() -> None:
     for name in (
         "diffusers.configuration_utils",
         "diffusers.models.modeling_utils",
+        "diffusers.pipelines.kandinsky2_2.pipeline_kandinsky2_2_prior",
         "diffusers.pipelines.pipeline_utils",
         "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion",
         "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img",
+        "diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl",
+        "diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl_img2img",
         "transformers.tokenization_utils_base",
         "transformers.utils.import_utils",
     ):

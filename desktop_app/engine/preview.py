@@ -34,6 +34,8 @@ class Previewer:
 
     def __init__(self, vae: Any) -> None:
         self._vae = vae
+        is_kl = type(vae).__name__ == "AutoencoderKL"  # others may have the same factor, and other latents
+        self._fit = _RGB.get(vae.config.scaling_factor) if is_kl else None
         self._due = 0.0
 
     def make(self, latents: Any, *, is_last: bool) -> Image.Image | None:
@@ -52,8 +54,8 @@ class Previewer:
         with torch.no_grad():
             if type(self._vae).__name__ == "AutoencoderTiny":
                 pixels = self._vae.decode(latents[:1] / self._vae.config.scaling_factor).sample[0]
-            elif (fit := _RGB.get(self._vae.config.scaling_factor)) and latents.shape[1] == len(fit[0]):
-                weights, none = (torch.tensor(part, dtype=latents.dtype, device=latents.device) for part in fit)
+            elif self._fit and latents.shape[1] == len(self._fit[0]):
+                weights, none = (torch.tensor(part, dtype=latents.dtype, device=latents.device) for part in self._fit)
                 pixels = torch.einsum("chw,cr->rhw", latents[0], weights) + none[:, None, None]
             else:
                 return None
