@@ -1,9 +1,12 @@
-"""What a user reads and agrees to before pickled weights are converted, and how the conversion is told."""
+"""What a user reads and agrees to before pickled weights are converted, and the word that starts it."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+
+CHILD_WORD = "convert-weights-child"
+"""The one argument by which a frozen program is told to be the process that converts."""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def convert_pickles(
 
     Only after the user has agreed to `CONSENT`. Written beside ``target`` and renamed at the end; when it raises,
     nothing is left. ``report`` gets bytes of weights, ``limits`` are chosen by size if None.
-    Raises `CheckpointError`, `StoreError` (disk full, not writable) and, within a tenth of a second, `Cancelled`.
+    Raises `CheckpointError`, `StoreError` (disk full, not writable), and `Cancelled` with the child ended at once.
     """
     if cancel.is_set():
         raise Cancelled
@@ -119,7 +119,9 @@ def _told_disk(target: Path) -> Iterator[None]:
 
 
 def _check_space(plan: ConversionPlan, parent: Path) -> None:
-    needed = plan.total_bytes + SPARE_BYTES
+    disk = parent.stat().st_dev
+    copied = [weights for weights in plan.weights if weights.source.stat().st_dev != disk]  # the others are linked
+    needed = sum(taken.size for taken in (*plan.pickles, *copied)) + SPARE_BYTES
     free = shutil.disk_usage(parent).free
     if free < needed:
         detail = f"{needed / 1e9:.1f} GB are needed in {parent}, {free / 1e9:.1f} GB are free"
@@ -138,6 +140,7 @@ def _take_over(plan: ConversionPlan, folder: Path, meter: _Meter, cancel: Cancel
         _make_parent(folder / weights.target)
         _link(weights, folder / weights.target, meter, cancel)
         meter.done += weights.size
+        meter.tell()
 
 
 def _make_parent(path: Path) -> None:
@@ -171,9 +174,8 @@ def _convert(plan: ConversionPlan, place: Path, meter: _Meter, cancel: CancelFla
     work = place / "work"
 
     def look() -> None:
-        """How far the child is: its library writes under another name first."""
         with contextlib.suppress(OSError):
-            meter.tell(sum(entry.stat(follow_symlinks=False).st_size for entry in os.scandir(work)))
+            meter.tell(_written_bytes(work))
 
     headers: dict[Path, dict[str, Any]] = {}
     with ConversionProcess(place, plan.pickles, limits, cancel) as process:
@@ -190,6 +192,12 @@ def _convert(plan: ConversionPlan, place: Path, meter: _Meter, cancel: CancelFla
             meter.tell()
     for index in plan.indices:
         _write_index(index, place / "folder", headers)
+
+
+def _written_bytes(work: Path) -> int:
+    """How far the child is. Its library gives a file its full length first, so only what lies on the disk counts."""
+    found = [entry.stat(follow_symlinks=False) for entry in os.scandir(work)]
+    return sum(getattr(info, "st_blocks", 0) * 512 for info in found)
 
 
 def _check_made(path: Path, pickled: Taken) -> dict[str, Any]:

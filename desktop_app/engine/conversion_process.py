@@ -21,15 +21,13 @@ from typing import Any
 
 import psutil
 
+from desktop_app.core.conversion import CHILD_WORD
 from desktop_app.core.engine import CancelFlag
 from desktop_app.core.errors import Cancelled, CheckpointError
 from desktop_app.engine.conversion_child import FAILURES
 from desktop_app.engine.conversion_plan import Taken
 from desktop_app.engine.environment import ENVIRONMENT
 from desktop_app.engine.sandbox import BREACH, Limits, Protection, has_no_network
-
-CHILD_WORD = "convert-weights-child"
-"""The one argument by which a frozen program is told to be the child: `desktop_app.engine.conversion_child.main`."""
 
 LOOK_S = 0.05
 """How often cancel, time and memory are looked at."""
