@@ -148,6 +148,7 @@ class Commands(QObject):
     def generate(self) -> None:
         """Queue what the controls say, or say why it cannot be run."""
         self._window.params_panel.commit_typing()
+        self._window.family_panel.commit_typing()
         try:
             requests = self._document.make_requests()
         except StudioError as e:
@@ -279,6 +280,7 @@ class Commands(QObject):
     def _on_pool_finished(self, key: object, outcome: object) -> None:
         if key == "checkpoints":
             self._window.prompt_panel.checkpoint.set_checkpoints(outcome)  # type: ignore[arg-type]
+            self._window.family_panel.set_checkpoints(outcome)  # type: ignore[arg-type]
         elif isinstance(outcome, Request):
             self._restore_request(outcome)
         elif isinstance(outcome, str):
@@ -300,6 +302,7 @@ class Commands(QObject):
         plan = self._document.plan()
         self._window.prompt_panel.refresh(plan)
         self._window.params_panel.refresh(plan)
+        self._window.family_panel.show_error(plan.error)
         self._window.generate_panel.refresh(plan)
 
     def _refresh_actions(self) -> None:

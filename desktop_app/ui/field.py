@@ -18,16 +18,25 @@ from desktop_app.ui.theme import GRID
 SIZE = "size"
 """Width and height of `Params` have one control together."""
 
-_SIZE_WORDS = (
-    QT_TRANSLATE_NOOP("Params", "Working size"),
-    QT_TRANSLATE_NOOP("Params", "The size in which the checkpoint paints; near its native size it paints best."),
-)
+ORIGINAL_SIZE = "original_size"
+"""So have the two sides of the original size."""
+
+_SIZE_WORDS = {
+    SIZE: (
+        QT_TRANSLATE_NOOP("Params", "Working size"),
+        QT_TRANSLATE_NOOP("Params", "The size in which the checkpoint paints; near its native size it paints best."),
+    ),
+    ORIGINAL_SIZE: (
+        QT_TRANSLATE_NOOP("Params", "Original size"),
+        QT_TRANSLATE_NOOP("Params", "What the picture shall seem to come from: a small size gives a blurred picture."),
+    ),
+}
 
 
 def words(param: str) -> tuple[str, str]:
-    """Label and tip of a field of `Params` (or of `SIZE`) in the user's language."""
+    """Label and tip of a field of `Params` (or of two together) in the user's language."""
     spec = PARAM_SPECS.get(param)
-    label, tip = (spec.label, spec.tip) if spec else _SIZE_WORDS
+    label, tip = (spec.label, spec.tip) if spec else _SIZE_WORDS[param]
     return param_text(label), param_text(tip)
 
 
@@ -121,7 +130,7 @@ def show_unused(fields: Mapping[str, Field], info: CheckpointInfo | None) -> Non
     """Take out of use those of ``fields`` (by field of `Params`) that the family of the checkpoint does not take."""
     family = family_named(info.family) if info else None
     for name, field in fields.items():
-        field.set_unused(param_text(reason) if family and (reason := family.reasons.get(name)) else "")
+        field.set_unused(param_text(reason) if family and (reason := family.reason(name)) else "")
 
 
 class WheelGuard(QObject):

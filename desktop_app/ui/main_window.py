@@ -18,6 +18,7 @@ from desktop_app.ui.canvas_sources import offers_picture
 from desktop_app.ui.column_area import ColumnArea
 from desktop_app.ui.commands import Commands
 from desktop_app.ui.dialogs import DetailsDialog, ask_lose, ask_quit
+from desktop_app.ui.family_panel import FamilyPanel
 from desktop_app.ui.field import Field
 from desktop_app.ui.gallery_view import GalleryPanel
 from desktop_app.ui.icons import Icons
@@ -102,6 +103,7 @@ class MainWindow(QMainWindow):
     def _make_docks(self) -> None:
         self.prompt_panel = PromptPanel(self.document)
         self.params_panel = ParamsPanel(self.document, self.settings, self.icons)
+        self.family_panel = FamilyPanel(self.document)
         self.generate_panel = GeneratePanel(self.document, self.actions_by_id["generate"])
         self.gallery_panel = GalleryPanel(self.parts.gallery, self.icons)
         self.queue_panel = QueuePanel(self.jobs, self.actions_by_id, self.icons)
@@ -126,6 +128,7 @@ class MainWindow(QMainWindow):
         layout.setSpacing(GRID + 2)
         layout.addWidget(self.prompt_panel)
         layout.addWidget(self.params_panel)
+        layout.addWidget(self.family_panel)
         layout.addStretch()
         area = ColumnArea()
         self._params_area = area
@@ -183,7 +186,9 @@ class MainWindow(QMainWindow):
         QTimer.singleShot(0, field, lambda: self._params_area.ensureWidgetVisible(field))
 
     def _field_of(self, param: str) -> Field | None:
-        return self.prompt_panel.fields.get(param) or self.params_panel.field_of(param)
+        panels = (self.params_panel, self.family_panel)
+        found = (panel.field_of(param) for panel in panels)
+        return self.prompt_panel.fields.get(param) or next((field for field in found if field), None)
 
     def close_now(self) -> None:
         """Close without asking: the session ends, or the program was told to."""
