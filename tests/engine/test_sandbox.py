@@ -68,6 +68,24 @@ def test_the_kernel_refuses_everything_but_the_work_itself(run_closed):
     assert set(succeeded) == (ALLOWED if "FEW_FILES" in protections else ALLOWED | ONLY_LANDLOCK)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="namespaces are Linux's")
+def test_a_namespace_of_its_own_reaches_not_even_this_machine(run_closed):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        script = f"print(sandbox._leave_network(), flush=True)\n{ATTEMPTS['socket']}\nprint('reached')"
+        done = run_closed(script, server.getsockname()[1])
+    if done.stdout.startswith("False"):
+        pytest.skip("this system gives no namespace to usual users")
+    assert done.stdout == "True\n"
+    assert "unreachable" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="capabilities are Linux's")
+def test_no_privilege_is_left_and_none_can_be_gained(run_closed):
+    done = run_closed("sandbox._leave_network(), sandbox._drop_privileges()\nprint(open('/proc/self/status').read())")
+    lines = dict(line.split(":\t", 1) for line in done.stdout.splitlines() if ":\t" in line)
+    assert (int(lines["CapEff"], 16), int(lines["CapPrm"], 16), lines["NoNewPrivs"]) == (0, 0, "1")
+
+
 @pytest.mark.parametrize("name", ["socket", "program", "write elsewhere", "write what may be read"])
 def test_pythons_own_events_end_the_process(run_closed, name):
     done = run_closed(f"sandbox._watch_events(folder)\n{ATTEMPTS[name]}")
