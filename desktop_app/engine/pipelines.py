@@ -8,16 +8,18 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from desktop_app.core.families import Family, family_of
+from desktop_app.core.family import Family
 from desktop_app.core.request import StageKind
+from desktop_app.engine.calls import pipeline_class
+from desktop_app.engine.processors import PIXTRAL, QWEN, load_processor
 from desktop_app.store.checkpoint_files import choose_variant, has_variant
-from desktop_app.store.checkpoint_index import COMPONENTS
+from desktop_app.store.checkpoint_index import COMPONENTS, INDEX_NAME, read_family
 
 NOT_LOADED = ("safety_checker", "feature_extractor", "image_encoder")
 """Parts that no stage uses yet; without them a checkpoint is smaller by half and nothing is blackened in silence."""
 
 HARMLESS = (
-    "Expected types for vae: ",  # a checkpoint may bring AutoencoderTiny, which runs as well
+    "Expected types for ",  # a checkpoint may bring AutoencoderTiny, and processors here are our own
     "but are not expected and will be ignored. Please verify your",  # its old config keys
     "should be kept in float32: []",  # said of a model that has no such parts, whenever it is cast
     "The following part of your input was truncated because CLIP",  # said in the result's notes
@@ -48,41 +50,44 @@ def quieten_libraries() -> None:
     for name in (
         "diffusers.configuration_utils",
         "diffusers.models.modeling_utils",
-        "diffusers.pipelines.kandinsky2_2.pipeline_kandinsky2_2_prior",
         "diffusers.pipelines.pipeline_utils",
-        "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion",
-        "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img",
-        "diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl",
-        "diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl_img2img",
         "transformers.tokenization_utils_base",
         "transformers.utils.import_utils",
     ):
-        logger = logging.getLogger(name)
-        if not any(isinstance(known, HarmlessFilter) for known in logger.filters):
-            logger.addFilter(HarmlessFilter())
+        _quieten(name)
+
+
+def _quieten(name: str) -> None:
+    """Keep harmless lines of the logger ``name`` out of the log."""
+    logger = logging.getLogger(name)
+    if not any(isinstance(known, HarmlessFilter) for known in logger.filters):
+        logger.addFilter(HarmlessFilter())
 
 
 def load_pipelines(folder: Path, dtype: Any, device: str) -> dict[StageKind, Any]:
     """A pipeline for each kind of stage, all with the same components in memory once."""
-    import diffusers
-
-    index = json.loads((folder / "model_index.json").read_bytes())
-    family = family_of(index)
-    if family is None:
-        raise ValueError("its family is not known")
-    left_out: dict[str, Any] = {part: None for part in NOT_LOADED if part in index and part not in family.weighted}
+    family = read_family(folder)
+    index = json.loads((folder / INDEX_NAME).read_bytes())
+    left_out: dict[str, Any] = {part: None for part in _left_out(index) if part not in family.weighted}
     if "safety_checker" in left_out:
         left_out["requires_safety_checker"] = False
     options = {"dtype": dtype, "local_files_only": True, "use_safetensors": True}
     variant = choose_variant(folder, family.weighted) or None
-    encoders = [part for part in (*family.text_encoders, *family.others) if index[part][0] == "transformers"]
-    loaded = {part: _load_encoder(folder, part, index[part][1], variant, options) for part in encoders}
-    kinds = iter(family.pipelines.items())
-    kind, name = next(kinds)
-    first = getattr(diffusers, name).from_pretrained(str(folder), variant=variant, **loaded, **options, **left_out)
+    loaded = {
+        part: _load_encoder(folder, part, index[part], variant, options)
+        for part in (*family.text_encoders, *family.others)
+        if index[part][0] != "diffusers"
+    }
+    for part in (*family.tokenizers, *family.processors):
+        if index[part][1] in (PIXTRAL, QWEN):
+            loaded[part] = load_processor(folder / part, index[part][1])
+    kinds = {kind: pipeline_class(name) for kind, name in family.pipelines.items()}
+    for each in kinds.values():
+        _quieten(each.__module__)
+    first = next(iter(kinds.values())).from_pretrained(str(folder), variant=variant, **loaded, **options, **left_out)
     _check_whole(first, family)
     first.to(device)
-    pipelines = {kind: first, **{kind: _sibling(getattr(diffusers, name), first) for kind, name in kinds}}
+    pipelines = {kind: _sibling(each, first) for kind, each in kinds.items()}
     for pipeline in pipelines.values():
         pipeline.set_progress_bar_config(disable=True)
     return pipelines
@@ -100,13 +105,20 @@ def _sibling(pipeline_class: Any, first: Any) -> Any:
     return pipeline_class(**{name: known[name] for name in names if name in known})
 
 
-def _load_encoder(folder: Path, part: str, class_name: str, variant: str | None, options: dict[str, Any]) -> Any:
+def _left_out(index: dict[str, Any]) -> list[str]:
+    """Parts that are not loaded: those that no stage uses, and those that the checkpoint itself leaves out."""
+    return [part for part, entry in index.items() if part in NOT_LOADED or entry == [None, None]]
+
+
+def _load_encoder(folder: Path, part: str, entry: list[str], variant: str | None, options: dict[str, Any]) -> Any:
     """By itself, since transformers fills weights that are not in the file with random ones and only logs that."""
+    import diffusers
     import transformers
 
-    if f"transformers.{class_name}" not in COMPONENTS[part]:
+    library, class_name = entry
+    if f"{library}.{class_name}" not in COMPONENTS[part]:
         raise ValueError(f"{part} is of the unknown class {class_name}")
-    loader = getattr(transformers, class_name)
+    loader = getattr(transformers if library == "transformers" else getattr(diffusers.pipelines, library), class_name)
     chosen = variant if variant and has_variant(folder, part, variant) else None
     model, info = loader.from_pretrained(str(folder / part), output_loading_info=True, variant=chosen, **options)
     if info["missing_keys"]:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from desktop_app.core.errors import CheckpointError
-from desktop_app.core.families import FAMILIES, KANDINSKY_PRIOR, Family, family_of
+from desktop_app.core.families import FAMILIES, KANDINSKY_PRIOR, REFUSED, family_of, signed_parts
+from desktop_app.core.family import Family
 from desktop_app.core.memory import PartSize
 from desktop_app.core.params import clean_text
 from desktop_app.store.checkpoint_files import (
@@ -28,21 +29,55 @@ from desktop_app.store.safetensors_header import read_header
 INDEX_NAME = "model_index.json"
 _CLIP_VISION = {f"transformers.CLIP{name}" for name in ("ImageProcessor", "ImageProcessorPil", "FeatureExtractor")}
 _CLIP_TOKENIZERS = {"transformers.CLIPTokenizer", "transformers.CLIPTokenizerFast"}
+_T5_TOKENIZERS = {"transformers.T5Tokenizer", "transformers.T5TokenizerFast"}
+_QWEN_TOKENIZERS = {"transformers.Qwen2Tokenizer", "transformers.Qwen2TokenizerFast"}
+_CLIP_TEXTS = {"transformers.CLIPTextModel", "transformers.CLIPTextModelWithProjection"}
+_T5 = {"transformers.T5EncoderModel"}
+_LANGUAGE_MODELS = {
+    "transformers.Qwen2_5_VLForConditionalGeneration",
+    "transformers.Qwen3ForCausalLM",
+    "transformers.Qwen3Model",
+    "transformers.Mistral3ForConditionalGeneration",
+    "kolors.ChatGLMModel",
+}
 COMPONENTS: dict[str, set[str]] = {
-    "unet": {"diffusers.UNet2DConditionModel"},
-    "vae": {"diffusers.AutoencoderKL", "diffusers.AutoencoderTiny"},
+    "unet": {"diffusers.UNet2DConditionModel", "diffusers.Kandinsky3UNet"},
+    "transformer": {
+        "diffusers.FluxTransformer2DModel",
+        "diffusers.Flux2Transformer2DModel",
+        "diffusers.QwenImageTransformer2DModel",
+        "diffusers.SD3Transformer2DModel",
+        "diffusers.ZImageTransformer2DModel",
+    },
+    "vae": {
+        "diffusers.AutoencoderKL",
+        "diffusers.AutoencoderKLFlux2",
+        "diffusers.AutoencoderKLQwenImage",
+        "diffusers.AutoencoderTiny",
+    },
     "movq": {"diffusers.VQModel"},
     "prior": {"diffusers.PriorTransformer"},
-    "text_encoder": {"transformers.CLIPTextModel", "transformers.CLIPTextModelWithProjection"},
-    "text_encoder_2": {"transformers.CLIPTextModelWithProjection"},
-    "tokenizer": _CLIP_TOKENIZERS,
-    "tokenizer_2": _CLIP_TOKENIZERS,
+    "text_encoder": _CLIP_TEXTS | _T5 | _LANGUAGE_MODELS,
+    "text_encoder_2": _CLIP_TEXTS | _T5,
+    "text_encoder_3": _T5,
+    "tokenizer": _CLIP_TOKENIZERS
+    | _T5_TOKENIZERS
+    | _QWEN_TOKENIZERS
+    | {"transformers.PixtralProcessor", "kolors.ChatGLMTokenizer"},
+    "tokenizer_2": _CLIP_TOKENIZERS | _T5_TOKENIZERS,
+    "tokenizer_3": _T5_TOKENIZERS,
+    "processor": {"transformers.Qwen2VLProcessor"},
     "feature_extractor": _CLIP_VISION,
     "image_processor": _CLIP_VISION,
     "safety_checker": {"stable_diffusion.StableDiffusionSafetyChecker"},
     "image_encoder": {"transformers.CLIPVisionModelWithProjection"},
 }
 """Parts of a pipeline, and the classes that each may have. A scheduler may be any of diffusers'."""
+
+_BLOCKS = {"AutoencoderTiny": ("encoder_block_out_channels", 1), "AutoencoderKLQwenImage": ("temperal_downsample", 0)}
+"""By class of the decoder, which entry of its configuration lists the blocks, and how many more of them there are than
+times that it halves the picture.
+"""
 
 LATENT_CHANNELS = 4
 """Where a configuration does not say."""
@@ -53,6 +88,9 @@ USUAL_PRIORS = {KANDINSKY_PRIOR: "kandinsky-community/kandinsky-2-2-prior"}
 MAX_CARD_CHARS = 64 * 1024
 _FRONT_MATTER = re.compile(r"---\n(.*?)\n---", re.DOTALL)
 _NAMED_PRIOR = re.compile(r"^prior:[ \t]*(?:\n[ \t]*-[ \t]*)?([^\s#][^\n]*)$", re.MULTILINE)
+_TOKENIZER_FILES = (("tokenizer.json",), ("vocab.json", "merges.txt"))
+"""Files that a tokenizer may consist of."""
+
 _SCHEDULER = re.compile(r"[A-Za-z0-9]+Scheduler")
 WHAT_IS_POSSIBLE = (
     'Choose "starter", a .safetensors file, or a folder in diffusers layout '
@@ -66,11 +104,9 @@ def read_family(folder: Path) -> Family:
     if not path.is_file():
         raise _no_index(folder)
     index = read_json(folder, path)
-    family = family_of(index)
+    family = family_of(index, {part: read_config(folder, part) for part in signed_parts(index)})
     if family is None:
-        known = ", ".join(family.label for family in FAMILIES)
-        detail = f"{folder.name} is for {str(index.get('_class_name'))[:80]}"
-        raise CheckpointError("This family of checkpoints is not supported", detail, f"Supported are: {known}.")
+        raise _not_supported(folder, str(index.get("_class_name"))[:80])
     for part, entry in index.items():
         if not part.startswith("_") and isinstance(entry, list):
             _check_class(path, part, entry, is_required=part in family.required)
@@ -78,6 +114,13 @@ def read_family(folder: Path) -> Family:
     if missing:
         raise damaged(path, f"it does not name {', '.join(missing)}")
     return family
+
+
+def _not_supported(folder: Path, class_name: str) -> CheckpointError:
+    known = ", ".join(dict.fromkeys(family.label for family in FAMILIES))
+    reason = REFUSED.get(class_name)
+    detail = f"{folder.name} is for {class_name}" + (f". {reason}" if reason else "")
+    return CheckpointError("This family of checkpoints is not supported", detail, f"Supported are: {known}.")
 
 
 def _no_index(folder: Path) -> CheckpointError:
@@ -113,13 +156,17 @@ def read_parts(folder: Path, family: Family) -> dict[str, dict[str, Any]]:
     configs = {part: read_config(folder, part) for part in family.weighted}
     if family.packing and family.denoiser and family.decoder:
         takes = configs[family.denoiser].get("in_channels", LATENT_CHANNELS)
-        latents = configs[family.decoder].get("latent_channels", LATENT_CHANNELS)
+        latents = _latent_channels(configs[family.decoder])
         if takes != latents * family.packing:  # a mask, a depth map or another picture beside the latents
             counts = f"takes {str(takes)[:40]} channels, and latents have {str(latents)[:40]}"
             detail = f"{folder.name}: its {family.denoiser} {counts}"
             hint = "It is for inpainting, depth or instructions. Choose one for text-to-image."
             raise CheckpointError("The checkpoint is for another task", detail, hint)
     return configs
+
+
+def _latent_channels(config: dict[str, Any]) -> Any:
+    return config.get("z_dim", config.get("latent_channels", LATENT_CHANNELS))
 
 
 def native_size(folder: Path, family: Family, configs: dict[str, dict[str, Any]]) -> int:
@@ -141,11 +188,11 @@ def _latent_factor(folder: Path, family: Family, configs: dict[str, dict[str, An
     if not family.decoder:
         return 1
     config = configs[family.decoder]
-    key = "encoder_block_out_channels" if config.get("_class_name") == "AutoencoderTiny" else "block_out_channels"
+    key, more = _BLOCKS.get(str(config.get("_class_name")), ("block_out_channels", 1))
     blocks = config.get(key)
     if not isinstance(blocks, list) or not 1 <= len(blocks) <= 8:
         raise damaged(folder / family.decoder / "config.json", f"{key} is not a list of the blocks")
-    return int(2 ** (len(blocks) - 1))
+    return int(2 ** (len(blocks) - more))
 
 
 def named_prior(folder: Path, family: Family) -> str:
@@ -198,11 +245,10 @@ def _max_tokens(folder: Path, encoder: str, tokenizer: str, config: dict[str, An
 def find_tokenizer(folder: Path, part: str) -> Path | None:
     """The folder of the tokenizer ``part``; None where its files are not there."""
     tokenizer = folder / part
-    pair = (tokenizer / "vocab.json", tokenizer / "merges.txt")
-    whole = tokenizer / "tokenizer.json"
-    for file in (whole, *pair):
+    ways = [[tokenizer / name for name in names] for names in _TOKENIZER_FILES]
+    for file in {file for files in ways for file in files}:
         check_inside(folder, file)
-    return tokenizer if whole.is_file() or all(file.is_file() for file in pair) else None
+    return tokenizer if any(all(file.is_file() for file in files) for files in ways) else None
 
 
 def _number(folder: Path, part: str, config: dict[str, Any], key: str) -> int:

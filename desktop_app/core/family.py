@@ -1,0 +1,155 @@
+"""Family: an architecture line of checkpoints. What it consists of, which pipeline runs each kind of stage, and what it
+takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import Any
+
+from desktop_app.core.params import effective_steps
+from desktop_app.core.request import StageKind
+
+USUAL_KEYWORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "prompt": "prompt",
+        "negative_prompt": "negative_prompt",
+        "steps": "num_inference_steps",
+        "guidance_scale": "guidance_scale",
+        "strength": "strength",
+    }
+)
+"""Fields of `Stage`, and the keywords by which diffusers' pipelines of most families take them."""
+
+MARKS: Mapping[str, str] = MappingProxyType(
+    {"aesthetic_score": "aesthetic_score", "negative_aesthetic_score": "negative_aesthetic_score"}
+)
+"""The same of the marks for beauty that some were trained with."""
+
+PRIOR_PARAMS = ("prior", "prior_steps", "prior_guidance_scale")
+REFINER_PARAMS = ("refiner", "refiner_share", "refiner_strength")
+ORIGINAL_SIZE = ("original_width", "original_height")
+
+_REASONS = {
+    **dict.fromkeys(PRIOR_PARAMS, "This checkpoint reads the prompt itself, without a prior."),
+    **dict.fromkeys(REFINER_PARAMS, "There is no refiner for this family of checkpoints."),
+    **dict.fromkeys(MARKS, "Only Stable Diffusion XL's refiner was trained with marks for beauty."),
+    **dict.fromkeys(ORIGINAL_SIZE, "Only Stable Diffusion XL was trained with the sizes that pictures came from."),
+    "negative_prompt": "This family of checkpoints takes no negative prompt.",
+    "guidance_scale": "This family of checkpoints takes no guidance.",
+    "strength": "This family of checkpoints takes no strength: it always runs all steps.",
+    "steps": "This family of checkpoints takes no number of steps.",
+}
+"""Why a field of `Params` has no place, where the family's own row does not say it."""
+
+
+class Passes(Enum):
+    """How many of the steps run on a picture at a strength below 1."""
+
+    ROUNDED_DOWN = "steps * strength, rounded down, at least 1"
+    ROUNDED_UP = "steps * strength, rounded up"
+    ALL = "all"
+
+
+@dataclass(frozen=True)
+class Family:
+    """``index_classes`` are the pipeline classes by which ``model_index.json`` names it; ``pipelines`` the class of
+    diffusers that runs each kind of stage.
+
+    ``text_encoders`` are its parts that read the prompt, each with a tokenizer of its own; ``denoiser`` and ``decoder``
+    the parts that denoise latents and turn them into pixels, None where it has none; ``others`` more with weights,
+    ``processors`` more without.
+
+    ``keywords`` are the fields of `Stage` that it takes and how its pipelines call them; ``reasons`` says of a usual
+    field that it does not take why not, in one sentence. ``sized`` are the kinds of stage whose pipeline is told the
+    working size; of the others the init image has it.
+
+    ``native_size`` is the side, in pixels, of the squares it was trained on, 0 where the denoiser's configuration says;
+    ``patch`` the latents on a side that the denoiser takes as one; ``packing`` how many times a latent's channels its
+    denoiser takes, 0 where that says nothing; ``max_tokens`` what it reads of a prompt, 0 where the
+    text encoder's configuration says.
+
+    ``prior`` is the label of the family of checkpoints that read the prompt for it, ``refiners`` those of the ones
+    that can finish its pictures. ``takes_original_size`` where it was trained with the sizes that pictures came from.
+    ``prior_takes`` are the fields of `Params` that only the prior reads. ``schedulers`` are the names of those that its
+    pipelines run with, all where it is empty. ``swapped`` are the kinds of stage whose pipeline in diffusers 0.42.1
+    takes width for height.
+
+    ``passes`` says how many steps run on a picture. ``sign`` tells it from another family of the same classes: a part,
+    a key of that part's configuration, and the value there; the part is empty for ``model_index.json`` itself.
+    """
+
+    label: str
+    index_classes: frozenset[str]
+    pipelines: Mapping[StageKind, str]
+    text_encoders: tuple[str, ...] = ("text_encoder",)
+    denoiser: str | None = "unet"
+    decoder: str | None = "vae"
+    others: tuple[str, ...] = ()
+    processors: tuple[str, ...] = ()
+    keywords: Mapping[str, str] = field(default_factory=lambda: USUAL_KEYWORDS)
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    sized: tuple[StageKind, ...] = (StageKind.TEXT_TO_IMAGE,)
+    native_size: int = 0
+    patch: int = 1
+    packing: int = 1
+    max_tokens: int = 0
+    prior: str = ""
+    refiners: tuple[str, ...] = ()
+    takes_original_size: bool = False
+    schedulers: tuple[str, ...] = ()
+    prior_takes: tuple[str, ...] = ()
+    swapped: tuple[StageKind, ...] = ()
+    passes: Passes = Passes.ROUNDED_DOWN
+    sign: tuple[str, str, Any] | None = None
+
+    def takes(self, param: str) -> bool:
+        """Whether the field ``param`` of `Params` has any effect."""
+        return not self.reason(param)
+
+    def reason(self, param: str) -> str:
+        """Why the field ``param`` of `Params` has no effect, in one sentence; empty where it has."""
+        if param in self.reasons:
+            return self.reasons[param]
+        if param in PRIOR_PARAMS:
+            has_place = bool(self.prior)
+        elif param in REFINER_PARAMS:
+            has_place = bool(self.refiners)
+        elif param in ORIGINAL_SIZE:
+            has_place = self.takes_original_size
+        elif param in MARKS:
+            has_place = param in self.keywords or bool(self.refiners)
+        else:
+            has_place = param in self.keywords or param not in _REASONS or param in self.prior_takes
+        return "" if has_place else _REASONS[param]
+
+    def effective_steps(self, kind: StageKind, steps: int, strength: float) -> int:
+        """Denoising steps that a stage of ``kind`` runs of ``steps`` at ``strength``."""
+        if kind is not StageKind.IMAGE_TO_IMAGE or self.passes is Passes.ALL or "strength" not in self.keywords:
+            return steps
+        if self.passes is Passes.ROUNDED_UP:
+            return steps - int(max(steps - min(steps * strength, steps), 0))
+        return effective_steps(steps, strength)
+
+    @property
+    def kinds(self) -> tuple[StageKind, ...]:
+        """The stages that it can run."""
+        return tuple(kind for kind in self.pipelines if kind is not StageKind.EMBEDDING)
+
+    @property
+    def weighted(self) -> tuple[str, ...]:
+        """Parts that must be there, with weights."""
+        return (*filter(None, (self.denoiser, self.decoder)), *self.text_encoders, *self.others)
+
+    @property
+    def tokenizers(self) -> tuple[str, ...]:
+        """The tokenizers' parts, in the order of the text encoders."""
+        return tuple(name.replace("text_encoder", "tokenizer") for name in self.text_encoders)
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Parts that the index must name."""
+        return ("scheduler", *self.tokenizers, *self.processors, *self.weighted)
