@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from desktop_app.cli.arguments import given_params
 from desktop_app.cli.console import ProgressBar, keep_decoders_silent
-from desktop_app.core.checkpoint import STARTER
+from desktop_app.core.checkpoint import STARTER, CheckpointInfo
 from desktop_app.core.engine import Engine, Result
 from desktop_app.core.errors import ImageError, RequestError, StoreError
 from desktop_app.core.image import encode_png, load_image, read_texts
@@ -24,6 +25,7 @@ from desktop_app.core.params import Params
 from desktop_app.core.planning import build_requests
 from desktop_app.core.recipe import Recipe, read_recipe
 from desktop_app.core.request import ImageRef, Request, hash_pixels
+from desktop_app.core.stages import family_of_checkpoint, refuse_unused
 from desktop_app.core.variation import read_request, write_texts
 from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.fetch import fetch_image
@@ -46,16 +48,26 @@ def generate(options: argparse.Namespace) -> int:
     checkpoints = CheckpointStore(paths)
     with _make_scratch() as scratch:
         start = _choose_start(options, paths, scratch)
-        params = replace(start.params, **given_params(options))
+        given = given_params(options)
+        params = replace(start.params, **given)
         info = checkpoints.describe(params.checkpoint)
-        if params.checkpoint != STARTER:
-            params = replace(params, checkpoint=str(info.path))  # so that the request can be repeated from anywhere
-        requests = build_requests(params, start.init_image, info)
+        refuse_unused(list(given), family_of_checkpoint(info), info)
+        params = _locate(params, info, checkpoints)
+        requests = build_requests(params, start.init_image, info, describe=checkpoints.describe)
         outs = _name_outs(options.out, params.count, overwrite=options.overwrite)
         if not options.overwrite:
             _spare_sources(outs, start.init_image, options.source)
         _run_all(_make_engine(checkpoints), requests, outs, as_json=options.json)
     return 0
+
+
+def _locate(params: Params, info: CheckpointInfo, checkpoints: CheckpointStore) -> Params:
+    """``params`` with checkpoints by their folders, so that the request can be repeated from anywhere."""
+    places: dict[str, Any] = {} if params.checkpoint == STARTER else {"checkpoint": str(info.path)}
+    for name in ("prior", "refiner"):
+        if (ref := getattr(params, name)) and family_of_checkpoint(info).takes(name):
+            places[name] = str(checkpoints.describe(ref).path)
+    return replace(params, **places)
 
 
 def _check_usage(options: argparse.Namespace) -> None:
@@ -243,7 +255,8 @@ def _cancel_on_interrupt() -> Iterator[threading.Event]:
 
 
 def _tell(request: Request, result: Result, out: Path) -> str:
-    facts = [f"seed {request.seed}", f"{sum(result.steps_run)} of {request.stages[0].steps} steps"]
+    run = " + ".join(str(steps) for steps in result.steps_run)
+    facts = [f"seed {request.seed}", f"{run} of {request.stages[0].steps} steps"]
     facts += [f"{result.image.width} × {result.image.height}", f"{result.seconds:.1f} s", *result.notes]
     return f"{out}: {', '.join(facts)}"
 

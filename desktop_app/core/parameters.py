@@ -17,8 +17,8 @@ from typing import Any
 
 from desktop_app import __version__
 from desktop_app.core.errors import RequestError
-from desktop_app.core.params import DEFAULT_SCHEDULER, Params, clean_text, validate
-from desktop_app.core.request import Request, StageKind
+from desktop_app.core.params import DEFAULT_SCHEDULER, PARAM_SPECS, Params, clean_text, validate
+from desktop_app.core.request import Request, Stage, StageKind
 from desktop_app.core.schedulers import SCHEDULERS
 
 MAX_TEXT_CHARS = 64 * 1024
@@ -27,6 +27,17 @@ _NEGATIVE = "Negative prompt:"
 _PAIR = re.compile(r'(\w[\w \-/]{1,40}):[ \t]*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 _MARKS = {"Steps", "Sampler", "CFG scale", "Seed", "Size", "Denoising strength", "Model"}
 """A line with two of these is the line of values."""
+
+_NUMBERS = {
+    "Steps": "steps",
+    "CFG scale": "guidance_scale",
+    "Denoising strength": "strength",
+    "Prior steps": "prior_steps",
+    "Prior CFG scale": "prior_guidance_scale",
+    "Refiner switch at": "refiner_share",
+    "Refiner denoising strength": "refiner_strength",
+}
+"""Keys whose values are numbers as they are, and the fields of `Params` that they fill."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +63,25 @@ def parameters_text(request: Request, size: tuple[int, int]) -> str:
         pairs["Denoising strength"] = _number(stage.strength)
     if size != (request.width, request.height):
         pairs["Final size"] = f"{size[0]}x{size[1]}"
+    if stage.prior:
+        pairs["Prior"] = PurePath(stage.prior).name
+        pairs["Prior steps"] = str(stage.prior_steps)
+        pairs["Prior CFG scale"] = _number(stage.prior_guidance_scale)
+    if len(request.stages) > 1:
+        pairs |= _refiner_pairs(request.stages[-1])
     pairs["Version"] = f"underpaint {__version__}"
     lines = [stage.prompt]
     if stage.negative_prompt:
         lines.append(f"{_NEGATIVE} {stage.negative_prompt}")
     return "\n".join([*lines, ", ".join(f"{key}: {_quoted(value)}" for key, value in pairs.items())])
+
+
+def _refiner_pairs(stage: Stage) -> dict[str, str]:
+    """As AUTOMATIC1111's programs tell of a refiner that takes over. A second pass is unknown there."""
+    name = {"Refiner": PurePath(stage.checkpoint).name}
+    if stage.begin > 0:
+        return {**name, "Refiner switch at": _number(stage.begin)}
+    return {**name, "Refiner denoising strength": _number(stage.strength)}
 
 
 def parse_parameters(text: str) -> dict[str, Any]:
@@ -118,17 +143,16 @@ def _split_prompts(lines: list[str]) -> tuple[str, str | None]:
 
 def _read_value(key: str, value: str, pairs: dict[str, str]) -> dict[str, Any]:
     """Fields of `Params`; none for a key that has no place here. Raises ValueError."""
-    if key == "Steps":
-        return {"steps": int(value)}
-    if key == "CFG scale":
-        return {"guidance_scale": float(value)}
     if key == "Seed":
         return {"seed": int(value)} if value != "-1" else {}
-    if key == "Denoising strength":
-        return {"strength": float(value)}
     if key == "Size":
         width, _, height = value.partition("x")
         return {"width": int(width), "height": int(height)}
+    if key in _NUMBERS:
+        name = _NUMBERS[key]
+        return {name: PARAM_SPECS[name].kind(value)}
+    if key in ("Refiner", "Prior"):
+        raise ValueError(value)  # a name alone says nothing of where it is
     if key == "Sampler":
         return {"scheduler": _scheduler(value, pairs.get("Schedule type", ""))}
     return {}

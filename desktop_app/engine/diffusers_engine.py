@@ -26,6 +26,7 @@ from desktop_app.core.errors import Cancelled, DeviceError, OutOfMemory, StudioE
 from desktop_app.core.families import Family
 from desktop_app.core.params import DEFAULT_SCHEDULER
 from desktop_app.core.request import Request, Stage, StageKind
+from desktop_app.core.stages import steps_of
 from desktop_app.engine.arguments import arguments, prior_arguments, unread_text
 from desktop_app.engine.devices import choose_device
 from desktop_app.engine.faults import running
@@ -261,7 +262,7 @@ class _Run:
             ).images
         result = _latents(made, decoder) if goes_on else _picture(made, pipeline)
         if result is not None:
-            self._count(number, stage, steps.count)
+            self._count(steps.count, steps_of(stage, family))
             self._tell_handover(number, by_latents=goes_on)
         return result
 
@@ -281,10 +282,10 @@ class _Run:
         else:
             self.notes.append("The refiner got the picture's pixels: the checkpoints have different VAEs.")
 
-    def _count(self, number: int, stage: Stage, count: int) -> None:
+    def _count(self, count: int, steps: int) -> None:
         self.steps_run.append(count)
-        if count != stage.effective_steps:
-            self.notes.append(f"The scheduler took {count} passes for {stage.effective_steps} steps.")
+        if count != steps:
+            self.notes.append(f"The scheduler took {count} passes for {steps} steps.")
 
     def _tell_unread(self, pipeline: Any, stage: Stage) -> None:
         for what, text in (("prompt", stage.prompt), ("negative prompt", stage.negative_prompt)):

@@ -46,6 +46,10 @@ class _Opening:
     is_edit: bool = True
 
 
+class _NotRead(Exception):
+    """A checkpoint that the plan needs is still being read from disk."""
+
+
 class Document(QObject):
     """Lives in the GUI thread. Every edit is an undo command; pictures are opened on the pool."""
 
@@ -82,7 +86,9 @@ class Document(QObject):
         self._is_opening = False
         self._cancel = threading.Event()
         self._opener = self._runner(self._on_opened, self._on_open_failed)
+        self._partners: dict[str, CheckpointInfo | StudioError | None] = {}
         self._reader = self._runner(self._on_checkpoint_read, self._on_checkpoint_failed)
+        self._partner_reader = self._runner(self._on_partner_known, self._on_partner_known)
         self._autosave = Autosave(session, SESSION_NAME, self._snapshot, self)
         self._autosave.failed.connect(self.error_raised)
         self._read_checkpoint()
@@ -119,7 +125,10 @@ class Document(QObject):
         if self._checkpoint is None and self._checkpoint_error is None:
             return RunPlan(self._params.steps, 0)
         size = self._init_image.ref.size if self._init_image else None
-        return make_plan(self._params, size, self.checkpoint_info, self._checkpoint_error)
+        try:
+            return make_plan(self._params, size, self.checkpoint_info, self._checkpoint_error, self._describe_partner)
+        except _NotRead:
+            return RunPlan(self._params.steps, 0)
 
     def count_tokens(self, text: str) -> TokenCount:
         """How much of ``text`` the chosen checkpoint reads."""
@@ -131,7 +140,8 @@ class Document(QObject):
             self._describe_now()
         info = known_checkpoint(self.checkpoint_info, self._checkpoint_error)
         params = self._params if count is None else replace(self._params, count=count)
-        return build_requests(params, self._init_image.ref if self._init_image else None, info)
+        ref = self._init_image.ref if self._init_image else None
+        return build_requests(params, ref, info, describe=self._describe_partner_now)
 
     # Edits ----------------------------------------------------------------------------------------
 
@@ -290,6 +300,27 @@ class Document(QObject):
             self._checkpoint_error = error
             self.checkpoint_changed.emit()
 
+    def _describe_partner(self, ref: str) -> CheckpointInfo:
+        """A prior or refiner, as it was read; raises `_NotRead`, and `checkpoint_changed` follows, until it is."""
+        if ref not in self._partners:
+            self._partners[ref] = None
+            self._partner_reader.start(ref, partial(self._checkpoints.describe, ref))
+        known = self._partners[ref]
+        if known is None:
+            raise _NotRead
+        if isinstance(known, StudioError):
+            raise known
+        return known
+
+    def _describe_partner_now(self, ref: str) -> CheckpointInfo:
+        """For who cannot wait for the pool."""
+        known = self._partners.get(ref)
+        return known if isinstance(known, CheckpointInfo) else self._checkpoints.describe(ref)
+
+    def _on_partner_known(self, ref: str, known: CheckpointInfo | StudioError) -> None:
+        self._partners[ref] = known
+        self.checkpoint_changed.emit()
+
     # Session --------------------------------------------------------------------------------------
 
     def restore_session(self) -> None:
@@ -321,6 +352,7 @@ class Document(QObject):
         self._drop_opening()
         self._opener.wait()
         self._reader.wait()
+        self._partner_reader.wait()
         self._expected_ref = expected
         self.flush()
 

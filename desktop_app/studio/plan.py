@@ -9,13 +9,16 @@ from desktop_app.core.errors import RequestError, StudioError
 from desktop_app.core.params import Fit, Params, effective_steps
 from desktop_app.core.placement import Placement
 from desktop_app.core.planning import RunFacts, plan_run
+from desktop_app.core.stages import Describe
 
 Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class RunPlan:
-    """Sizes are (width, height) in pixels. With ``error`` there are no sizes and no sentences but the error's."""
+    """Sizes are (width, height) in pixels. ``unused`` are those of the sentences that tell of values without effect.
+    With ``error`` there are no sizes and no sentences but the error's.
+    """
 
     steps: int
     effective_steps: int
@@ -23,6 +26,7 @@ class RunPlan:
     result_size: Size | None = None
     placement: Placement | None = None
     sentences: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
     error: RequestError | None = None
 
     @property
@@ -32,11 +36,17 @@ class RunPlan:
 
 
 def make_plan(
-    params: Params, init_size: Size | None, info: CheckpointInfo | None, checkpoint_error: StudioError | None
+    params: Params,
+    init_size: Size | None,
+    info: CheckpointInfo | None,
+    checkpoint_error: StudioError | None,
+    describe: Describe | None = None,
 ) -> RunPlan:
-    """The plan for ``params`` on an init image of ``init_size``, or on none; never raises `RequestError`."""
+    """The plan for ``params`` on an init image of ``init_size``, or on none; never raises `RequestError`. ``describe``
+    is as in `plan_run`.
+    """
     try:
-        facts = plan_run(params, init_size, known_checkpoint(info, checkpoint_error))
+        facts = plan_run(params, init_size, known_checkpoint(info, checkpoint_error), describe)
     except RequestError as e:
         return RunPlan(params.steps, _effective_steps(params, init_size), error=e)
     return RunPlan(
@@ -45,7 +55,8 @@ def make_plan(
         working_size=facts.working_size,
         result_size=facts.result_size,
         placement=facts.placement,
-        sentences=_sentences(facts, params),
+        sentences=(*_sentences(facts, params), *facts.unused),
+        unused=facts.unused,
     )
 
 
@@ -70,10 +81,21 @@ def _sentences(facts: RunFacts, params: Params) -> tuple[str, ...]:
 
 
 def _steps_sentence(facts: RunFacts) -> str:
+    refined = _refiner_words(facts)
     if facts.placement is None:
-        return f"Painted from the prompt alone, {_count(facts.steps)}"
-    verb = "runs" if facts.effective_steps == 1 and facts.steps == 1 else "run"
-    return f"{facts.effective_steps} of {_count(facts.steps)} {verb}"
+        return f"Painted from the prompt alone, {_count(facts.steps)}{refined}"
+    first = facts.effective_steps if facts.takes_over else facts.stage_steps[0]
+    verb = "runs" if first == 1 and facts.steps == 1 else "run"
+    return f"{first} of {_count(facts.steps)} {verb}{refined}"
+
+
+def _refiner_words(facts: RunFacts) -> str:
+    if len(facts.stage_steps) == 1:
+        return ""
+    last = facts.stage_steps[-1]
+    if facts.takes_over:
+        return f", the last {last if last > 1 else 'one'} by the refiner"
+    return f", then {last} more by the refiner"
 
 
 def _placement_sentence(facts: RunFacts, params: Params) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.errors import RequestError
+from desktop_app.core.family import MARKS, ORIGINAL_SIZE, PRIOR_PARAMS, REFINER_PARAMS
 from desktop_app.core.params import Params
 from desktop_app.core.planning import plan_run
 from desktop_app.core.request import Request, StageKind
@@ -14,7 +15,10 @@ from desktop_app.core.request import Request, StageKind
 INIT_IMAGE = "init image"
 PARTS: dict[str, tuple[str, ...]] = {
     "prompt": ("prompt", "negative_prompt"),
-    "params": ("strength", "guidance_scale", "steps", "scheduler", "checkpoint", "recipe", "fit", "own_size"),
+    "params": (
+        *("strength", "guidance_scale", "steps", "scheduler", "checkpoint", "recipe", "fit", "own_size"),
+        *(*PRIOR_PARAMS, *REFINER_PARAMS, *MARKS, *ORIGINAL_SIZE),
+    ),
     "seed": ("seed",),
     "size": ("width", "height"),
     INIT_IMAGE: (),
