@@ -11,11 +11,11 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QSpin
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.errors import RequestError
 from desktop_app.core.families import family_named
-from desktop_app.core.family import MARKS, ORIGINAL_SIZE, PRIOR_PARAMS, Family
+from desktop_app.core.family import MARKS, ORIGINAL_SIZE, PRIOR_PARAMS, REFINER_PARAMS, Family
 from desktop_app.core.params import Params
 from desktop_app.studio.document import Document
 from desktop_app.ui.field import ORIGINAL_SIZE as ORIGINAL
-from desktop_app.ui.field import Field, WheelGuard
+from desktop_app.ui.field import Field, WheelGuard, set_role
 from desktop_app.ui.params_panel import make_spin
 from desktop_app.ui.ref_control import RefControl
 from desktop_app.ui.theme import GRID
@@ -26,50 +26,34 @@ SECOND_PASS_STRENGTH = 0.3
 
 
 class RefinerControl(QWidget):
-    """Whether the refiner takes over within the schedule or passes over the finished picture, and how much of it."""
+    """Which refiner, and whether it takes over within the schedule or passes over the finished picture."""
 
-    edited = Signal(str, float)
-    """A field of `Params` and its value."""
+    strength_edited = Signal(float)
+    """What `Params.refiner_strength` shall be: 0 where it takes over."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.refiner = RefControl("refinerCombo")
         self.mode = QComboBox()
         self.mode.setObjectName("refinerModeCombo")
         self.mode.setAccessibleName(self.tr("How the refiner works"))
         self.mode.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.mode.addItem(self.tr("Takes over the last steps"), "refiner_share")
-        self.mode.addItem(self.tr("Second pass over the picture"), "refiner_strength")
+        self.mode.addItems([self.tr("Takes over the last steps"), self.tr("Second pass over the picture")])
         self.mode.activated.connect(self._on_mode_activated)
-        self.sliders = {
-            "refiner_share": ValueSlider("refiner_share", "refinerShareSlider", 2),
-            "refiner_strength": ValueSlider("refiner_strength", "refinerStrengthSlider", 2),
-        }
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
+        layout.addWidget(self.refiner)
         layout.addWidget(self.mode)
-        for name, slider in self.sliders.items():
-            slider.valueChanged.connect(partial(self._on_value_changed, name))
-            layout.addWidget(slider)
 
-    def show_value(self, share: float, strength: float) -> None:
-        """Show the mode that these make, and its value."""
-        name = "refiner_strength" if strength > 0 else "refiner_share"
-        self.mode.setCurrentIndex(self.mode.findData(name))
-        for each, value in (("refiner_share", share), ("refiner_strength", strength)):
-            slider = self.sliders[each]
-            if abs(slider.value() - value) > 1e-9:
-                with QSignalBlocker(slider):
-                    slider.setValue(value)
-            slider.setVisible(each == name)
+    def show_value(self, params: Params, none: str, infos: Sequence[CheckpointInfo]) -> None:
+        """Show the refiner in use and its way of working; offer ``infos``."""
+        self.refiner.show_value(params.refiner, none, infos)
+        self.mode.setVisible(bool(params.refiner))
+        self.mode.setCurrentIndex(1 if params.refiner_strength > 0 else 0)
 
-    def _on_mode_activated(self, _index: int) -> None:
-        is_second_pass = self.mode.currentData() == "refiner_strength"
-        self.edited.emit("refiner_strength", SECOND_PASS_STRENGTH if is_second_pass else 0.0)
-
-    def _on_value_changed(self, name: str, value: float) -> None:
-        """A second pass of no strength would be the other mode: that is chosen above, not by sliding to the end."""
-        self.edited.emit(name, max(round(value, 2), 0.01))
+    def _on_mode_activated(self, index: int) -> None:
+        self.strength_edited.emit(SECOND_PASS_STRENGTH if index else 0.0)
 
 
 class OriginalSizeControl(QWidget):
@@ -130,8 +114,9 @@ class FamilyPanel(QWidget):
         self.prior = RefControl("priorCombo")
         self.prior_steps = make_spin("prior_steps", "priorStepsSpin")
         self.prior_guidance = ValueSlider("prior_guidance_scale", "priorGuidanceSlider", 1)
-        self.refiner = RefControl("refinerCombo")
-        self.refiner_mode = RefinerControl()
+        self.refiner = RefinerControl()
+        self.share = ValueSlider("refiner_share", "refinerShareSlider", 2)
+        self.strength = ValueSlider("refiner_strength", "refinerStrengthSlider", 2)
         self.marks = {name: ValueSlider(name, f"{name}Slider", 1) for name in MARKS}
         self.original = OriginalSizeControl()
         self.fields = self._make_fields()
@@ -140,6 +125,7 @@ class FamilyPanel(QWidget):
         self._more.setText(self.tr("More"))
         self._more.setToolTip(self.tr("Marks for beauty and the size that the picture shall seem to come from"))
         self._more.setCheckable(True)
+        set_role(self._more, "disclosure")
         self._more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self._more.toggled.connect(self._refresh)
         self._lay_out()
@@ -155,7 +141,7 @@ class FamilyPanel(QWidget):
         """The field of the control that sets ``param``, if one of this panel does."""
         if param in ORIGINAL_SIZE:
             return self.fields[ORIGINAL]
-        return self.fields["refiner_share" if param == "refiner_strength" else param] if self._has(param) else None
+        return self.fields.get(param)
 
     def show_error(self, error: RequestError | None) -> None:
         """Show ``error`` beside the control it names. The other controls are cleared."""
@@ -167,19 +153,17 @@ class FamilyPanel(QWidget):
 
     def commit_typing(self) -> None:
         """Take what is being typed, as if the user had left the box."""
-        for slider in (self.prior_guidance, *self.refiner_mode.sliders.values(), *self.marks.values()):
+        for slider in (self.prior_guidance, self.share, self.strength, *self.marks.values()):
             slider.commit()
-
-    def _has(self, param: str) -> bool:
-        return param in self.fields or param == "refiner_strength"
 
     def _make_fields(self) -> dict[str, Field]:
         return {
             "prior": Field("prior", self.prior),
             "prior_steps": Field("prior_steps", self.prior_steps),
             "prior_guidance_scale": Field("prior_guidance_scale", self.prior_guidance, self.prior_guidance.bar),
-            "refiner": Field("refiner", self.refiner),
-            "refiner_share": Field("refiner_share", self.refiner_mode, self.refiner_mode.sliders["refiner_share"].bar),
+            "refiner": Field("refiner", self.refiner, self.refiner.refiner),
+            "refiner_share": Field("refiner_share", self.share, self.share.bar),
+            "refiner_strength": Field("refiner_strength", self.strength, self.strength.bar),
             **{name: Field(name, slider, slider.bar) for name, slider in self.marks.items()},
             ORIGINAL: Field(ORIGINAL, self.original, self.original.combo),
         }
@@ -191,29 +175,35 @@ class FamilyPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(GRID + 2)
-        for name in (*PRIOR_PARAMS, "refiner", "refiner_share"):
+        for name in (*PRIOR_PARAMS, *REFINER_PARAMS):
             layout.addWidget(self.fields[name])
         layout.addWidget(self._more)
         for field in self._more_fields():
             layout.addWidget(field)
         self._guard = WheelGuard(self)
-        self._guard.watch(self.prior, self.prior_steps, self.refiner, self.refiner_mode.mode, self.original.combo)
-        self._guard.watch(*self.original.spins)
+        self._guard.watch(self.prior, self.prior_steps, self.refiner.refiner, self.refiner.mode)
+        self._guard.watch(self.original.combo, *self.original.spins)
 
     def _connect(self) -> None:
         self._document.params_changed.connect(self._refresh)
         self._document.init_image_changed.connect(self._refresh)
         self._document.checkpoint_changed.connect(self._refresh)
         self.prior.picked.connect(partial(self._document.set_param, "prior"))
-        self.refiner.picked.connect(partial(self._document.set_param, "refiner"))
+        self.refiner.refiner.picked.connect(partial(self._document.set_param, "refiner"))
+        self.refiner.strength_edited.connect(partial(self._document.set_param, "refiner_strength"))
         self.prior_steps.valueChanged.connect(partial(self._document.set_param, "prior_steps"))
         for name, slider in (("prior_guidance_scale", self.prior_guidance), *self.marks.items()):
             slider.valueChanged.connect(partial(self._on_tenths_changed, name))
-        self.refiner_mode.edited.connect(self._document.set_param)
+        for name, slider in (("refiner_share", self.share), ("refiner_strength", self.strength)):
+            slider.valueChanged.connect(partial(self._on_hundredths_changed, name))
         self.original.edited.connect(self._on_original_edited)
 
     def _on_tenths_changed(self, name: str, value: float) -> None:
         self._document.set_param(name, round(value, 1))
+
+    def _on_hundredths_changed(self, name: str, value: float) -> None:
+        """A second pass of no strength would be the other mode: that is chosen above, not by sliding to the end."""
+        self._document.set_param(name, max(round(value, 2), 0.01))
 
     def _on_original_edited(self, size: tuple[int, int] | None) -> None:
         width, height = size or (None, None)
@@ -227,8 +217,10 @@ class FamilyPanel(QWidget):
         for name, field in self.fields.items():
             param = "original_width" if name == ORIGINAL else name
             field.setVisible(family is not None and family.takes(param))
+        self.fields["refiner_strength" if params.refiner_strength == 0 else "refiner_share"].hide()
         if not params.refiner:
             self.fields["refiner_share"].hide()
+            self.fields["refiner_strength"].hide()
             self._hide_marks(family)
         more = [field for field in self._more_fields() if not field.isHidden()]
         self._more.setVisible(bool(more))
@@ -249,14 +241,15 @@ class FamilyPanel(QWidget):
         self.prior.show_value(params.prior, own, priors)
         refiners = [each for each in self._infos if family and each.family in family.refiners]
         others = [each for each in refiners if each.ref != params.checkpoint]
-        self.refiner.show_value(params.refiner, self.tr("None"), others)
-        self.refiner_mode.show_value(params.refiner_share, params.refiner_strength)
+        self.refiner.show_value(params, self.tr("None"), others)
         with QSignalBlocker(self.prior_steps):
             self.prior_steps.setValue(params.prior_steps)
-        values = {"prior_guidance_scale": self.prior_guidance, **self.marks}
+        second = {"refiner_share": self.share, "refiner_strength": self.strength}
+        values = {"prior_guidance_scale": self.prior_guidance, **second, **self.marks}
         for name, slider in values.items():
-            with QSignalBlocker(slider):
-                slider.setValue(getattr(params, name))
+            if abs(slider.value() - getattr(params, name)) > 1e-9:
+                with QSignalBlocker(slider):
+                    slider.setValue(getattr(params, name))
         size = (params.original_width, params.original_height)
         whole = (size[0], size[1]) if size[0] and size[1] else None
         self.original.show_value(whole, self._document.plan().working_size or (1024, 1024))

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop_app.core.errors import RequestError
+from desktop_app.core.families import family_named
 from desktop_app.core.params import PARAM_SPECS, Fit, Params
 from desktop_app.core.schedulers import SCHEDULERS
 from desktop_app.studio.document import Document
@@ -153,7 +154,14 @@ class ParamsPanel(QWidget):
 
     def _on_params_changed(self, params: Params) -> None:
         has_init_image = self._document.init_image is not None
-        self.strength.show_value(params.strength, params.steps, has_init_image=has_init_image)
+        info = self._document.checkpoint_info
+        family = family_named(info.family) if info else None
+        self.strength.show_value(
+            params.strength,
+            params.steps,
+            has_init_image=has_init_image,
+            is_taken=family is None or family.takes("strength"),
+        )
         if abs(self.guidance.value() - params.guidance_scale) > 1e-9:
             with QSignalBlocker(self.guidance):
                 self.guidance.setValue(params.guidance_scale)
@@ -169,6 +177,7 @@ class ParamsPanel(QWidget):
 
     def _on_checkpoint_changed(self) -> None:
         show_unused(self.fields, self._document.checkpoint_info)
+        self._on_params_changed(self._document.params)
 
     def _on_setting_changed(self, key: str) -> None:
         if key == "snap_strength":

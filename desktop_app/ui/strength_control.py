@@ -48,8 +48,8 @@ class StrengthControl(QWidget):
         """What is said under the slider."""
         return self._label.text()
 
-    def show_value(self, strength: float, steps: int, *, has_init_image: bool) -> None:
-        """Show ``strength`` on a schedule of ``steps``."""
+    def show_value(self, strength: float, steps: int, *, has_init_image: bool, is_taken: bool = True) -> None:
+        """Show ``strength`` on a schedule of ``steps``; all of them run where the checkpoint takes no strength."""
         self._set_steps(steps)
         if abs(self.slider.value() - strength) > 1e-9:
             self.slider.blockSignals(True)
@@ -57,6 +57,8 @@ class StrengthControl(QWidget):
             self.slider.blockSignals(False)
         run = effective_steps(steps, strength) if has_init_image else steps
         text = self.tr("%1 of %2 steps run") if has_init_image else self.tr("%1 of %2 steps run: no init image")
+        if not is_taken:
+            run, text = steps, self.tr("All %2 steps run")
         self._label.setText(text.replace("%1", str(run)).replace("%2", str(steps)))
 
     def _set_steps(self, steps: int) -> None:

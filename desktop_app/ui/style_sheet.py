@@ -32,6 +32,9 @@ def _boxes(scheme: Scheme, arrows: str) -> str:
         selection-background-color: {scheme.accent}; selection-color: {scheme.on_accent};
     }}
     QLineEdit {{ min-height: 20px; }}
+    QPlainTextEdit:disabled, QLineEdit:disabled, QAbstractSpinBox:disabled, QComboBox:disabled {{
+        background: {scheme.window}; color: {scheme.dim};
+    }}
     QPlainTextEdit:focus, QLineEdit:focus {{ border: 1px solid {scheme.focus}; }}
     QPlainTextEdit[invalid="true"], QLineEdit[invalid="true"] {{ border: 1px solid {scheme.error}; }}
     QLineEdit[role="value"] {{ border-color: transparent; background: transparent; padding: 0 2px; }}
@@ -92,6 +95,10 @@ def _sliders(scheme: Scheme) -> str:
     QSlider::handle:horizontal:focus {{ border: 2px solid {scheme.focus}; width: 12px; height: 12px; }}
     QSlider[invalid="true"]::handle:horizontal {{ border-color: {scheme.error}; }}
     QSlider[invalid="true"]::sub-page:horizontal {{ background: {scheme.error}; }}
+    QSlider::sub-page:horizontal:disabled, QSlider[mirrored="true"]::add-page:horizontal:disabled {{
+        background: {scheme.border};
+    }}
+    QSlider::handle:horizontal:disabled {{ border-color: {scheme.border}; background: {scheme.window}; }}
     """
 
 
@@ -127,6 +134,8 @@ def _buttons(scheme: Scheme) -> str:
     QToolButton:hover {{ background: {scheme.hover}; }}
     QToolButton:focus {{ border-color: {scheme.focus}; }}
     QToolButton:pressed, QToolButton:checked {{ background: {scheme.pressed}; }}
+    QToolButton[role="disclosure"] {{ padding-left: 0; color: {scheme.dim}; }}
+    QToolButton[role="disclosure"]:checked {{ background: transparent; }}
     QFrame#jobBar QToolButton {{
         border: 1px solid {scheme.border}; background: {scheme.raised}; padding: 2px 10px 2px 6px;
     }}

@@ -52,9 +52,10 @@ def test_a_refiner_is_chosen_among_those_that_fit_and_brings_its_own_controls(pr
     base = pretend("Stable Diffusion XL")
     refiner = replace(base, ref="refiner", label="The refiner", family="Stable Diffusion XL refiner")
     panel.set_checkpoints([base, replace(base, ref="other", family="Stable Diffusion"), refiner])
-    assert [panel.refiner.itemText(index) for index in range(panel.refiner.count())] == ["None", "The refiner"]
+    combo = panel.refiner.refiner
+    assert [combo.itemText(index) for index in range(combo.count())] == ["None", "The refiner"]
     assert shown(panel) == {"refiner"}
-    panel.refiner.activated.emit(1)
+    combo.activated.emit(1)
     assert window.document.params.refiner == "refiner"
     assert shown(panel) == {"refiner", "refiner_share"}
 
@@ -62,13 +63,13 @@ def test_a_refiner_is_chosen_among_those_that_fit_and_brings_its_own_controls(pr
 def test_a_second_pass_has_a_strength_and_a_hand_over_a_share(pretend, window, panel):
     pretend("Stable Diffusion XL")
     window.document.set_param("refiner", "refiner")
-    mode, sliders = panel.refiner_mode.mode, panel.refiner_mode.sliders
-    assert (sliders["refiner_share"].isHidden(), sliders["refiner_strength"].isHidden()) == (False, True)
+    mode = panel.refiner.mode
+    assert shown(panel) == {"refiner", "refiner_share"}
     mode.setCurrentIndex(1)
     mode.activated.emit(1)
     assert window.document.params.refiner_strength == pytest.approx(0.3)
-    assert (sliders["refiner_share"].isHidden(), sliders["refiner_strength"].isHidden()) == (True, False)
-    sliders["refiner_strength"].setValue(0.0)
+    assert shown(panel) == {"refiner", "refiner_strength"}
+    panel.strength.setValue(0.0)
     assert window.document.params.refiner_strength == pytest.approx(0.01)
     mode.setCurrentIndex(0)
     mode.activated.emit(0)
