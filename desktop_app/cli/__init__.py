@@ -9,12 +9,13 @@ import argparse
 from pathlib import Path
 
 from desktop_app import __version__
-from desktop_app.cli.arguments import add_generate_arguments
+from desktop_app.cli.arguments import add_checkpoints_arguments, add_generate_arguments
 from desktop_app.cli.console import keep_libraries_silent, print_error, print_whatever, stop_printing
 from desktop_app.core.errors import Cancelled, StudioError
 
 COMMANDS = {
     "generate": "make pictures from a picture and a prompt, without the window",
+    "checkpoints": "list, download, import, remove and verify checkpoints",
     "doctor": "show versions, devices, memory, folders and what would run where",
     "self-test": "start the engine, make a picture, save it, open it again; for packagers",
 }
@@ -60,6 +61,8 @@ def build_parser() -> argparse.ArgumentParser:
         command.set_defaults(parser=command)
         if name == "generate":
             add_generate_arguments(command)
+        if name == "checkpoints":
+            add_checkpoints_arguments(command, _add_common)
     return parser
 
 
@@ -70,6 +73,12 @@ def _add_common(parser: argparse.ArgumentParser, default: str | None = None) -> 
         metavar="DIR",
         default=default,
         help="folder for checkpoints, gallery, session and logs (default: UNDERPAINT_DATA_DIR, or the user's own)",
+    )
+    parser.add_argument(
+        "--offline",
+        action="store_true",
+        default=default if default else False,
+        help="try no connection (also by UNDERPAINT_OFFLINE=1)",
     )
     parser.add_argument("--version", action="version", version=f"underpaint {__version__}")
 
@@ -96,6 +105,10 @@ def _run(options: argparse.Namespace) -> int:
         from desktop_app.cli.generate import generate
 
         return generate(options)
+    if options.command == "checkpoints":
+        from desktop_app.cli.checkpoints import checkpoints
+
+        return checkpoints(options)
     if options.command == "doctor":
         from desktop_app.cli.doctor import doctor
 

@@ -1,9 +1,13 @@
-"""The options of ``underpaint generate``: a flag for each row of `PARAM_SPECS`, and what only the command line has."""
+"""The options of the commands. Those of ``generate``: a flag for each row of `PARAM_SPECS`, and what only the command
+line has.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,15 @@ METAVARS = {
     "refiner": "REF",
     "recipe": "NAME|FILE",
 }
+
+
+OFFLINE_VARIABLE = "UNDERPAINT_OFFLINE"
+
+
+def is_offline(options: argparse.Namespace) -> bool:
+    """Whether the user wants no connection: by ``--offline`` or by `OFFLINE_VARIABLE`."""
+    said = os.environ.get(OFFLINE_VARIABLE, "").strip().lower()
+    return bool(getattr(options, "offline", False)) or said not in ("", "0", "no", "false", "off")
 
 
 def add_generate_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,3 +98,41 @@ def given_params(options: argparse.Namespace) -> dict[str, Any]:
     if options.size:
         changes["width"], changes["height"] = options.size
     return changes
+
+
+def add_checkpoints_arguments(parser: argparse.ArgumentParser, add_common: Callable[..., None]) -> None:
+    """The actions of ``checkpoints`` and their options; ``add_common`` adds those that every command has."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, text in CHECKPOINT_ACTIONS.items():
+        action = actions.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        add_common(action, default=argparse.SUPPRESS)
+        action.add_argument("--json", action="store_true", help="print one JSON object a result on stdout")
+        if name == "list":
+            action.add_argument("--available", action="store_true", help="those that could be downloaded")
+        elif name == "import":
+            action.add_argument("file", metavar="FILE", help="a .safetensors file, or a folder in diffusers layout")
+        else:
+            action.add_argument("ref", metavar="REF", help=_REF_HELP[name])
+        if name in ("download", "remove"):
+            action.add_argument("--yes", action="store_true", help="ask nothing: you agree")
+    download, verify = actions.choices["download"], actions.choices["verify"]
+    download.add_argument("--update", action="store_true", help="ask the hub also for what is here already")
+    download.add_argument(
+        "--full-precision", action="store_true", help="weights of 32 bits, where there are some: twice as large"
+    )
+    verify.add_argument("--discard", action="store_true", help="throw away what is damaged, to be fetched again")
+
+
+CHECKPOINT_ACTIONS = {
+    "list": "list the checkpoints on this machine",
+    "download": "fetch a checkpoint from the Hugging Face hub, or go on with a download that was interrupted",
+    "import": "copy a single file into the checkpoints folder; a folder is used where it is",
+    "remove": "delete a checkpoint of your own from the disk",
+    "verify": "read all files of a checkpoint and compare them with their hashes",
+}
+
+_REF_HELP = {
+    "download": "a name on the hub (organisation/name or organisation/name@revision), or a recipe",
+    "remove": "a name on the hub, or a file or folder of the checkpoints folder",
+    "verify": "a name on the hub, a file, a folder, or: starter",
+}
