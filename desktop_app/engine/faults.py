@@ -68,8 +68,12 @@ def _no_memory(title: str, e: BaseException) -> OutOfMemory:
     wanted = _WANTED.search(str(e))
     if not wanted:
         return OutOfMemory(title, _first_line(e), _SMALLER)
-    amount = f"{int(wanted[1]) / 1e9:.1f} GB" if wanted[2] == "bytes" else f"{wanted[1]} {wanted[2]}"
+    amount = _in_words(int(wanted[1])) if wanted[2] == "bytes" else f"{wanted[1]} {wanted[2]}"
     return OutOfMemory(title, f"{amount} more would have been needed", _SMALLER)
+
+
+def _in_words(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
 
 
 def _first_line(e: BaseException) -> str:

@@ -28,7 +28,7 @@ from desktop_app.engine.devices import DeviceMemory, choose_dtype, device_memory
 from desktop_app.engine.faults import loading
 from desktop_app.engine.offload import Offload
 from desktop_app.engine.pipelines import load_pipelines
-from desktop_app.store.checkpoint_index import part_sizes, read_family
+from desktop_app.store.any_checkpoint import sizes_at
 
 DEVICE_SHARE = 0.9
 RAM_SHARE = 0.6
@@ -121,6 +121,7 @@ class Residency:
             steps = [use]
         elif not steps:
             self.clear()
+            self._shortages.pop(folder, None)  # whatever filled the memory may be gone when the next job comes
             raise OutOfMemory(full.title, full.detail, f"Nothing smaller is left to try. {full.hint}")
         self._drop(*(self._residents if steps[0].plan is not use.plan else others))
         free_memory()
@@ -286,7 +287,7 @@ class Residency:
 def _parts(folder: Path) -> tuple[PartSize, ...]:
     """Sizes of the parts in ``folder``; none where they cannot be read, which loading it will tell of."""
     with contextlib.suppress(CheckpointError, OSError):
-        return part_sizes(folder, read_family(folder))
+        return sizes_at(folder)
     return ()
 
 
