@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from desktop_app.core.engine import EngineStatus
-from desktop_app.core.memory import Choice, PartSize, Verdict, choose_plan
+from desktop_app.core.memory import Choice, PartSize, Verdict, choose_plan, main_memory
 
 USUAL_SIDE = 768
 """Of a picture, in pixels, where a checkpoint's native size is not known."""
@@ -14,11 +14,12 @@ USUAL_SIDE = 768
 
 @dataclass(frozen=True)
 class Judgement:
-    """How a checkpoint would run, ``side`` pixels wide and high, on ``device``."""
+    """How a checkpoint would run, ``side`` pixels wide and high, on ``device``; ``main_bytes`` are of main memory."""
 
     choice: Choice
     side: int
     device: str
+    main_bytes: int = 0
 
     @property
     def verdict(self) -> Verdict:
@@ -42,7 +43,7 @@ def judge_by(status: EngineStatus) -> Judge | None:
         side = native_size or USUAL_SIDE
         free_ram = status.memory_free if is_cpu else status.ram_free
         choice = choose_plan(parts, (side, side), dtype_bytes, status.memory_free, free_ram, is_cpu=is_cpu)
-        return Judgement(choice, side, device)
+        return Judgement(choice, side, device, main_memory(parts, dtype_bytes, choice.plan, is_cpu=is_cpu))
 
     return judge
 

@@ -106,7 +106,8 @@ class CheckpointModel(QAbstractListModel):
 
     def flags(self, index: Index) -> Qt.ItemFlag:
         """Headings cannot be selected."""
-        if index.isValid() and index.row() < len(self._rows) and self._rows[index.row()].is_heading:
+        row = self.row_at(index.row()) if index.isValid() else None
+        if row is None or row.is_heading:
             return Qt.ItemFlag.NoItemFlags
         return super().flags(index) | Qt.ItemFlag.ItemNeverHasChildren
 

@@ -135,6 +135,11 @@ class CheckpointRow:
         return not self.ref
 
     @property
+    def is_from_hub(self) -> bool:
+        """Whether it is but a name that was typed."""
+        return bool(self.ref) and self.entry is None and self.installed is None and self.download is None
+
+    @property
     def licence(self) -> str:
         """Its name, or empty where unknown."""
         if self.entry is not None:

@@ -93,6 +93,12 @@ class CheckpointActions(QObject):
         """Find out where the token is; `token_told` follows."""
         self._pool.start("where", self._token.where)
 
+    def open_page(self, address: str) -> None:
+        """Open ``address``, an https link, in the web browser."""
+        if not QDesktopServices.openUrl(QUrl(address)):
+            hint = self.tr("Open it by hand; its address is in the details.")
+            self.error_raised.emit(StudioError(self.tr("No web browser took the page"), address, hint))
+
     def close(self) -> None:
         """Let the thread that keeps the token end."""
         self._pool.wait()
@@ -111,7 +117,7 @@ class CheckpointActions(QObject):
             Command.VERIFY: lambda row: self._work.verify(row.ref),
             Command.STOP_WORK: lambda row: self._work.cancel(row.ref),
             Command.SHOW_FOLDER: self._show_folder,
-            Command.OPEN_PAGE: lambda row: open_page(hub_page(row.ref)),
+            Command.OPEN_PAGE: lambda row: self.open_page(hub_page(row.ref)),
             Command.REMOVE: self._remove,
             Command.FORGET: lambda row: self._work.remove(row.ref),
         }[command]
@@ -149,7 +155,7 @@ class CheckpointActions(QObject):
     def _open_token_dialog(self, dialog: TokenDialog) -> None:
         dialog.token_set.connect(self._on_token_set)
         dialog.token_cleared.connect(self._on_token_cleared)
-        dialog.page_requested.connect(open_page)
+        dialog.page_requested.connect(self.open_page)
         _open(dialog)
 
     def _on_token_set(self, text: str) -> None:
@@ -167,11 +173,6 @@ class CheckpointActions(QObject):
 
     def _on_pool_failed(self, _key: object, error: StudioError) -> None:
         self.error_raised.emit(error)
-
-
-def open_page(address: str) -> bool:
-    """Open ``address``, an https link, in the web browser; whether one took it."""
-    return address.startswith("https://") and QDesktopServices.openUrl(QUrl(address))
 
 
 def _open(dialog: QDialog) -> None:

@@ -23,8 +23,8 @@ class Command(Enum):
     PAUSE = "pause"
     RESUME = "resume"
     RETRY = "retry"
-    CANCEL = "cancel"
     TOKEN = "token"
+    CANCEL = "cancel"
     VERIFY = "verify"
     STOP_WORK = "stop work"
     SHOW_FOLDER = "show folder"
@@ -76,15 +76,15 @@ COMMANDS: dict[Command, CommandSpec] = {
         "retry",
         QT_TRANSLATE_NOOP("Checkpoints", "Ask the hub anew; what is here is kept"),
     ),
-    Command.CANCEL: CommandSpec(
-        QT_TRANSLATE_NOOP("Checkpoints", "Cancel"),
-        "close",
-        QT_TRANSLATE_NOOP("Checkpoints", "Stop, and throw away what is here of it"),
-    ),
     Command.TOKEN: CommandSpec(
         QT_TRANSLATE_NOOP("Checkpoints", "Licence and token…"),
         "key",
         QT_TRANSLATE_NOOP("Checkpoints", "How to accept its licence, and where the hub token goes"),
+    ),
+    Command.CANCEL: CommandSpec(
+        QT_TRANSLATE_NOOP("Checkpoints", "Cancel"),
+        "close",
+        QT_TRANSLATE_NOOP("Checkpoints", "Stop, and throw away what is here of it"),
     ),
     Command.VERIFY: CommandSpec(
         QT_TRANSLATE_NOOP("Checkpoints", "Verify"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QPersistentModelIndex, QPointF, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QHelpEvent, QPainter, QPalette, QPen
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QFontMetricsF, QHelpEvent, QPainter, QPalette, QPen
 from PySide6.QtWidgets import QAbstractItemView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QToolTip
 
 from desktop_app.core.memory import Verdict
@@ -23,12 +25,14 @@ from desktop_app.ui.checkpoint_commands import (
 )
 from desktop_app.ui.checkpoint_texts import (
     FITS,
+    FROM_HUB,
     GATED,
     PICKLED,
     download_text,
     heading_text,
     share_done,
     size_text,
+    title_text,
     translate,
 )
 from desktop_app.ui.icons import Icons
@@ -177,7 +181,7 @@ class CheckpointDelegate(QStyledItemDelegate):
             area.setRight(area.right() - len(row_commands(row)) * BUTTON - GAP)
         else:
             size = size_text(row)
-            width = option.fontMetrics.horizontalAdvance(size)
+            width = _width(option, size)
             _draw(painter, option, QRect(area.right() + 1 - width, area.top(), width, area.height()), size, ink.dim)
             area.setRight(area.right() - width - GRID)
         if row.ref == self._used_ref:
@@ -185,7 +189,7 @@ class CheckpointDelegate(QStyledItemDelegate):
             role = ink.role if ink.is_selected else QPalette.ColorRole.Accent
             self._icons.get("tick", role).paint(painter, _visual(option, spot))
             area.setLeft(area.left() + ICON + GAP)
-        _draw(painter, option, area, row.label, ink.text, _bold(option.font))
+        _draw(painter, option, area, title_text(row), ink.text, _bold(option.font))
 
     def _paint_marks(self, painter: QPainter, option: QStyleOptionViewItem, row: CheckpointRow, ink: _Ink) -> None:
         """Family, verdict, what has to be done before, and the licence as far as there is room."""
@@ -205,6 +209,8 @@ class CheckpointDelegate(QStyledItemDelegate):
                 line.icon(self._icons, icon, ink.role if ink.is_selected else QPalette.ColorRole.PlaceholderText)
                 line.words(translate(words), ink.dim, is_optional=True)
         line.words(row.licence, ink.dim, is_optional=True)
+        if row.is_from_hub:
+            line.words(translate(FROM_HUB), ink.dim)
 
     def _paint_download(self, painter: QPainter, option: QStyleOptionViewItem, row: CheckpointRow, ink: _Ink) -> None:
         """The bar, and below it how far it is."""
@@ -212,7 +218,9 @@ class CheckpointDelegate(QStyledItemDelegate):
         state = row.download.state
         area = _second_line(option, row)
         bar = QRect(area.left(), area.top() - BAR_HEIGHT - GAP, area.width(), BAR_HEIGHT)
-        _paint_bar(painter, option, bar, share_done(row.download.progress), ink, is_moving=state in AT_WORK)
+        share = share_done(row.download.progress)
+        if share or state in AT_WORK:
+            _paint_bar(painter, option, bar, share, ink, is_moving=state in AT_WORK)
         line = _Line(painter, option, area)
         color = ink.dim
         if state is DownloadState.FAILED:
@@ -255,7 +263,7 @@ class _Line:
 
     def words(self, text: str, color: QColor, *, is_optional: bool = False) -> None:
         """``text``, shortened to the room; optional ones are left out where little of them would be seen."""
-        needed = self._option.fontMetrics.horizontalAdvance(text)
+        needed = _width(self._option, text)
         if not text or self.room < min(needed, MIN_WORDS) or (is_optional and self.room < MIN_WORDS):
             return
         width = min(needed, self.room)
@@ -264,7 +272,7 @@ class _Line:
 
     def chip(self, text: str, color: QColor, frame: QColor) -> None:
         """``text`` in a frame."""
-        width = min(self._option.fontMetrics.horizontalAdvance(text) + 2 * GRID, self.room)
+        width = min(_width(self._option, text) + 2 * GRID, self.room)
         rect = self._take(width)
         shown = _visual(self._option, rect)
         self._painter.setPen(QPen(frame, 1))
@@ -333,6 +341,11 @@ def _visual(option: QStyleOptionViewItem, rect: QRect) -> QRect:
     return QStyle.visualRect(option.direction, option.rect, rect)
 
 
+def _width(option: QStyleOptionViewItem, text: str) -> int:
+    """Pixels that ``text`` takes whole."""
+    return math.ceil(QFontMetricsF(option.font).horizontalAdvance(text)) + 1
+
+
 def _leading(option: QStyleOptionViewItem) -> Qt.AlignmentFlag:
     is_mirrored = option.direction == Qt.LayoutDirection.RightToLeft
     side = Qt.AlignmentFlag.AlignRight if is_mirrored else Qt.AlignmentFlag.AlignLeft
@@ -350,6 +363,12 @@ def _second_line(option: QStyleOptionViewItem, row: CheckpointRow) -> QRect:
     return QRect(area.left(), area.bottom() + 1 - line, area.width(), line)
 
 
+def _direction(text: str) -> Qt.LayoutDirection:
+    """The direction of the first letter, so that a name in Latin letters keeps its order in a mirrored list."""
+    first = next((kind for kind in map(unicodedata.bidirectional, text) if kind in ("L", "R", "AL")), "L")
+    return Qt.LayoutDirection.LeftToRight if first == "L" else Qt.LayoutDirection.RightToLeft
+
+
 def _draw(
     painter: QPainter, option: QStyleOptionViewItem, rect: QRect, text: str, color: QColor, font: QFont | None = None
 ) -> None:
@@ -357,6 +376,7 @@ def _draw(
     painter.setPen(color)
     metrics = QFontMetrics(font or option.font)
     shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, rect.width())
+    painter.setLayoutDirection(_direction(shown))
     painter.drawText(_visual(option, rect), _leading(option) | Qt.AlignmentFlag.AlignVCenter, shown)
 
 

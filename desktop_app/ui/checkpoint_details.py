@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QLocale, Qt, Signal
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
-    QFormLayout,
     QFrame,
+    QGridLayout,
     QLabel,
+    QLineEdit,
     QProgressBar,
     QPushButton,
     QScrollArea,
@@ -17,10 +19,10 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QFlowLayout
 
 from desktop_app.core.download import DownloadProgress
 from desktop_app.studio.checkpoint_rows import CheckpointRow
+from desktop_app.studio.tips import plain_tip
 from desktop_app.ui.checkpoint_commands import (
     COMMANDS,
     PRIMARY,
@@ -36,6 +38,8 @@ from desktop_app.ui.checkpoint_commands import (
 from desktop_app.ui.checkpoint_texts import (
     PLACES,
     SECTIONS,
+    STATES,
+    UNUSABLE,
     download_text,
     memory_text,
     needs_token,
@@ -44,11 +48,16 @@ from desktop_app.ui.checkpoint_texts import (
     translate,
 )
 from desktop_app.ui.field import set_role
+from desktop_app.ui.flow_layout import FlowLayout
 from desktop_app.ui.icons import Icons
 from desktop_app.ui.texts import file_size
 from desktop_app.ui.theme import GRID
 
 BAR_STEPS = 1000
+LINES = ("ref", "path")
+LINE_MARGINS = (-5, 0, -5, 0)
+"""So that its words begin where those of the labels do."""
+
 HEADING_SHARE = 1.3
 """Size of the name's letters."""
 
@@ -65,7 +74,7 @@ class CheckpointDetails(QStackedWidget):
         self._icons = icons
         self._ref = ""
         self.buttons: dict[Command, QPushButton] = {}
-        self._facts: dict[str, tuple[QLabel, QLabel]] = {}
+        self._facts: dict[str, tuple[QLabel, QLabel | QLineEdit]] = {}
         self._make_labels()
         self._make_buttons()
         self._empty = self._label("empty")
@@ -82,7 +91,7 @@ class CheckpointDetails(QStackedWidget):
         return self._ref
 
     def fact(self, name: str) -> str:
-        """What is said under ``name``: ref, family, licence, size, place, memory, needs or trigger."""
+        """What is said under ``name``: ref, family, licence, size, place, path, memory, needs or trigger."""
         value = self._facts[name][1]
         return "" if value.isHidden() else value.text()
 
@@ -125,6 +134,8 @@ class CheckpointDetails(QStackedWidget):
         label = QLabel(self)
         label.setTextFormat(Qt.TextFormat.PlainText)
         label.setWordWrap(True)
+        if QGuiApplication.isRightToLeft():  # else a text in Latin letters would be on the other side
+            label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignAbsolute)
         if role:
             set_role(label, role)
         return label
@@ -143,11 +154,9 @@ class CheckpointDetails(QStackedWidget):
         layout.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)
         layout.setSpacing(GRID)
         row = QWidget()
-        self._flow = QFlowLayout(row)
-        self._flow.setContentsMargins(0, 0, 0, 0)
-        self._flow.setSpacing(GRID)
+        flow = FlowLayout(row, GRID)
         for button in self.buttons.values():
-            self._flow.addWidget(button)
+            flow.addWidget(button)
         for widget in (self._name, self._state, self._bar, self._error, self._licence_note, row, self._note):
             layout.addWidget(widget)
         layout.addSpacing(GRID)
@@ -161,32 +170,49 @@ class CheckpointDetails(QStackedWidget):
         self._area.setWidget(page)
         return self._area
 
-    def _make_facts(self) -> QFormLayout:
-        form = QFormLayout()
-        form.setHorizontalSpacing(2 * GRID)
-        form.setVerticalSpacing(GRID)
-        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeading | Qt.AlignmentFlag.AlignTop)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    def _make_facts(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(2 * GRID)
+        grid.setVerticalSpacing(GRID)
+        grid.setColumnStretch(1, 1)
         for name, text in (
             ("ref", self.tr("REF")),
             ("family", self.tr("Family")),
             ("licence", self.tr("Licence")),
             ("size", self.tr("Size")),
             ("place", self.tr("Place")),
+            ("path", self.tr("Path")),
             ("memory", self.tr("Memory")),
             ("needs", self.tr("Needs")),
             ("trigger", self.tr("Trigger words")),
         ):
-            caption, value = self._label("caption"), self._label("")
+            caption, value = self._label("caption"), self._line() if name in LINES else self._words()
             caption.setWordWrap(False)
             caption.setText(text)
-            flags = Qt.TextInteractionFlag
-            value.setTextInteractionFlags(flags.TextSelectableByMouse | flags.TextSelectableByKeyboard)
             value.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
             value.setObjectName(f"checkpointFact_{name}")
-            form.addRow(caption, value)
+            side = Qt.AlignmentFlag.AlignVCenter if name in LINES else Qt.AlignmentFlag.AlignTop
+            grid.addWidget(caption, len(self._facts), 0, side)
+            grid.addWidget(value, len(self._facts), 1)
             self._facts[name] = (caption, value)
-        return form
+        return grid
+
+    def _words(self) -> QLabel:
+        label = self._label("")
+        flags = Qt.TextInteractionFlag
+        label.setTextInteractionFlags(flags.TextSelectableByMouse | flags.TextSelectableByKeyboard)
+        return label
+
+    def _line(self) -> QLineEdit:
+        """For what has no spaces to break it at, and is copied."""
+        line = QLineEdit(self)
+        line.setReadOnly(True)
+        line.setFrame(False)
+        line.setTextMargins(*LINE_MARGINS)
+        if QGuiApplication.isRightToLeft():
+            line.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignAbsolute)
+        set_role(line, "value")
+        return line
 
     def _show_facts(self, row: CheckpointRow, needs: Sequence[CheckpointRow]) -> None:
         entry = row.entry
@@ -194,18 +220,27 @@ class CheckpointDetails(QStackedWidget):
             "ref": row.ref,
             "family": row.family,
             "licence": row.licence,
-            "size": _size_text(row),
-            "place": _place_text(row),
+            "size": self._size_text(row),
+            "place": translate(PLACES[row.installed.place]) if row.installed else "",
+            "path": str(row.installed.path) if row.installed and row.installed.path else "",
             "memory": memory_text(row),
             "needs": self._needs_text(row, needs),
             "trigger": ", ".join(entry.trigger_words) if entry else "",
         }
         for name, text in texts.items():
             caption, value = self._facts[name]
-            value.setText(breakable(text) if name in ("ref", "place") else text)
             value.setAccessibleName(f"{caption.text()}: {text}")
-            for label in (caption, value):
-                label.setVisible(bool(text))
+            if value.text() != text:
+                value.setText(text)
+            if isinstance(value, QLineEdit):
+                value.setCursorPosition(0)
+                value.setToolTip(plain_tip(text))
+            caption.setVisible(bool(text))
+            value.setVisible(bool(text))
+
+    def _size_text(self, row: CheckpointRow) -> str:
+        text = self.tr("%1 on the disk") if row.installed else self.tr("%1 to download")
+        return text.replace("%1", file_size(row.size_bytes)) if row.size_bytes else ""
 
     def _needs_text(self, row: CheckpointRow, needs: Sequence[CheckpointRow]) -> str:
         if row.entry is None or not row.entry.needs:
@@ -261,36 +296,18 @@ class CheckpointDetails(QStackedWidget):
                 self.wanted.emit(command, self._ref)
 
 
-def breakable(text: str) -> str:
-    """``text`` without spaces, such as a path, so that a label can break it after its slashes."""
-    return text.replace("/", "/\u200b")
-
-
 def _state_text(row: CheckpointRow, around: Circumstances) -> str:
     task = around.task
     if task is not None and not has_damage(task) and task_text(task):
         return task_text(task)
+    if row.download is not None and row.download.error is not None:
+        return translate(STATES[row.download.state])
     if row.download is not None:
         return download_text(row.download)
-    return translate(SECTIONS[row.section])
+    return translate(UNUSABLE if row.error is not None else SECTIONS[row.section])
 
 
 def _progress_of(row: CheckpointRow, around: Circumstances) -> DownloadProgress | None:
     if around.task is not None and around.task.is_running:
         return around.task.progress
     return row.download.progress if row.download is not None else None
-
-
-def _size_text(row: CheckpointRow) -> str:
-    if not row.size_bytes:
-        return ""
-    locale = QLocale()
-    exact = f"{file_size(row.size_bytes)} ({locale.toString(row.size_bytes)} B)"
-    return exact if row.installed is not None else file_size(row.size_bytes)
-
-
-def _place_text(row: CheckpointRow) -> str:
-    if row.installed is None:
-        return ""
-    place = translate(PLACES[row.installed.place])
-    return f"{place}:\n{row.installed.path}" if row.installed.path else place

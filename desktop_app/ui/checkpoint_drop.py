@@ -12,7 +12,8 @@ from desktop_app.ui.theme import GRID
 
 SUFFIX = ".safetensors"
 INDEX_NAME = "model_index.json"
-GROUND_OPACITY = 0.93
+GROUND_OPACITY = 0.95
+WORDS_SHARE = 1.4
 
 
 def checkpoint_paths(mime: QMimeData) -> list[Path]:
@@ -60,6 +61,9 @@ class DropHint(QWidget):
         frame = QRectF(self.rect()).adjusted(2 * GRID, 2 * GRID, -2 * GRID, -2 * GRID)
         painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Accent), 2, Qt.PenStyle.DashLine))
         painter.drawRoundedRect(frame, GRID, GRID)
+        font = painter.font()
+        font.setPointSizeF(max(font.pointSizeF(), 1.0) * WORDS_SHARE)
+        painter.setFont(font)
         painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
         flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
         painter.drawText(frame.adjusted(GRID, GRID, -GRID, -GRID), flags, self._words)

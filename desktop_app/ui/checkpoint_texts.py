@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from PySide6.QtCore import QCoreApplication, QLocale
+from PySide6.QtGui import QGuiApplication
 
 from desktop_app.core.download import DownloadProgress
 from desktop_app.core.errors import StudioError
@@ -20,6 +21,10 @@ FITS: dict[Verdict, str] = {
     Verdict.WITH_OFFLOAD: QT_TRANSLATE_NOOP("Checkpoints", "with offload"),
     Verdict.TOO_LARGE: QT_TRANSLATE_NOOP("Checkpoints", "too large"),
 }
+RUNS = QT_TRANSLATE_NOOP("Checkpoints", "Runs on %1, %2. %6")
+TOO_LARGE = QT_TRANSLATE_NOOP("Checkpoints", "Too large for this computer (%1), even %2.")
+MEMORY_NEED = QT_TRANSLATE_NOOP("Checkpoints", "About %3 for a picture of %4 × %4 pixels.")
+MAIN_MEMORY_NEED = QT_TRANSLATE_NOOP("Checkpoints", "The weights wait in main memory: about %5.")
 SECTIONS: dict[Section, str] = {
     Section.DOWNLOADING: QT_TRANSLATE_NOOP("Checkpoints", "Downloading"),
     Section.INSTALLED: QT_TRANSLATE_NOOP("Checkpoints", "Installed"),
@@ -51,6 +56,16 @@ TOKEN_PLACES: dict[str, str] = {
 }
 
 
+def isolated(text: str) -> str:
+    """``text`` of Latin letters and numbers so that it keeps its order among words that run from right to left."""
+    return f"\u2066{text}\u2069" if text and QGuiApplication.isRightToLeft() else text
+
+
+def size(count: int) -> str:
+    """``count`` bytes as people say it."""
+    return isolated(file_size(count))
+
+
 def translate(text: str) -> str:
     """``text`` of the tables above in the user's language."""
     return QCoreApplication.translate("Checkpoints", text)
@@ -59,18 +74,18 @@ def translate(text: str) -> str:
 def amount(done: int, total: int) -> str:
     """Such as "1.2 of 6.9 GB": both in the unit of ``total``."""
     if total <= 0:
-        return file_size(done)
+        return size(done)
     power = min(int(math.log(total, 1024)), 6)
     digits = 1 if power else 0
     share = QLocale().toString(done / 1024**power, "f", digits)
-    return translate(QT_TRANSLATE_NOOP("Checkpoints", "%1 of %2")).replace("%1", share).replace("%2", file_size(total))
+    return translate(QT_TRANSLATE_NOOP("Checkpoints", "%1 of %2")).replace("%1", share).replace("%2", size(total))
 
 
 def progress_text(progress: DownloadProgress) -> str:
     """Such as "1.2 of 6.9 GB · 14.0 MB/s · 6:40 left"."""
     parts = [amount(progress.done, progress.total)]
     if progress.rate:
-        parts.append(translate(QT_TRANSLATE_NOOP("Checkpoints", "%1/s")).replace("%1", file_size(round(progress.rate))))
+        parts.append(translate(QT_TRANSLATE_NOOP("Checkpoints", "%1/s")).replace("%1", size(round(progress.rate))))
     if progress.seconds_left is not None:
         left = translate(QT_TRANSLATE_NOOP("Checkpoints", "%1 left"))
         parts.append(left.replace("%1", clock(progress.seconds_left)))
@@ -106,9 +121,9 @@ def percent(share: float) -> str:
 
 def needs_token(row: CheckpointRow) -> bool:
     """Whether a token, or a licence accepted with it, is what ``row`` lacks."""
-    if row.is_gated:
-        return row.installed is None
     error = row.download.error if row.download else None
+    if row.is_gated:
+        return row.installed is None and (row.download is None or error is not None)
     return error is not None and "token" in f"{error.title} {error.detail} {error.hint}".casefold()
 
 
@@ -117,9 +132,16 @@ def heading_text(row: CheckpointRow) -> str:
     return f"{translate(SECTIONS[row.section])} ({row.count})"
 
 
+def title_text(row: CheckpointRow) -> str:
+    """Its label; what was only typed so far says what it offers."""
+    if not row.is_from_hub:
+        return row.label
+    return translate(QT_TRANSLATE_NOOP("Checkpoints", "Download %1 from the hub")).replace("%1", row.label)
+
+
 def size_text(row: CheckpointRow) -> str:
     """Its size, or nothing where that is not known."""
-    return file_size(row.size_bytes) if row.size_bytes else ""
+    return size(row.size_bytes) if row.size_bytes else ""
 
 
 def row_text(row: CheckpointRow) -> str:
@@ -133,7 +155,9 @@ def row_text(row: CheckpointRow) -> str:
             state = f"{percent(share_done(row.download.progress))}, {state}"
     elif row.error is not None:
         state = row.error.title
-    return ", ".join(part for part in (row.label, row.family, state, size_text(row), *_marks(row), row.licence) if part)
+    return ", ".join(
+        part for part in (title_text(row), row.family, state, size_text(row), *_marks(row), row.licence) if part
+    )
 
 
 def _marks(row: CheckpointRow) -> list[str]:
@@ -145,6 +169,8 @@ def _marks(row: CheckpointRow) -> list[str]:
     return marks
 
 
+UNUSABLE = QT_TRANSLATE_NOOP("Checkpoints", "Cannot be used")
+FROM_HUB = QT_TRANSLATE_NOOP("Checkpoints", "Not on the list; the hub is asked for size and files first")
 GATED = QT_TRANSLATE_NOOP("Checkpoints", "licence to accept")
 PICKLED = QT_TRANSLATE_NOOP("Checkpoints", "to be converted")
 
@@ -159,19 +185,22 @@ def memory_text(row: CheckpointRow) -> str:
     judgement = row.judgement
     if judgement is None:
         return ""
+    need = translate(MEMORY_NEED)
+    if judgement.main_bytes:
+        need = f"{need} {translate(MAIN_MEMORY_NEED)}"
+    is_too_large = judgement.verdict is Verdict.TOO_LARGE
+    text = f"{translate(TOO_LARGE if is_too_large else RUNS)} {need}"
     use = judgement.choice.use
-    runs = QT_TRANSLATE_NOOP("Checkpoints", "About %1 for %2 × %2 pixels on %3, %4. %5")
-    lacks = QT_TRANSLATE_NOOP("Checkpoints", "About %1 for %2 × %2 pixels on %3, even %4: more than was ever free.")
-    text = translate(lacks if judgement.verdict is Verdict.TOO_LARGE else runs)
-    values = (
-        file_size(judgement.choice.peak_bytes),
-        str(judgement.side),
-        judgement.device,
-        translate(use.label),
-        translate(use.plan.explanation),
-    )
-    for number, value in enumerate(values, 1):
-        text = text.replace(f"%{number}", value)
+    values = {
+        "%1": judgement.device,
+        "%2": translate(use.label),
+        "%3": size(judgement.choice.peak_bytes),
+        "%4": str(judgement.side),
+        "%5": size(judgement.main_bytes),
+        "%6": translate(use.plan.explanation),
+    }
+    for mark, value in values.items():
+        text = text.replace(mark, value)
     return text
 
 

@@ -39,7 +39,10 @@ def _lay_out(dialog: QDialog, *rows: QWidget) -> None:
     layout.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)
     layout.setSpacing(GRID + 4)
     for row in rows:
-        layout.addWidget(row)
+        if isinstance(row, QPushButton):
+            layout.addWidget(row, 0, Qt.AlignmentFlag.AlignLeading)
+        else:
+            layout.addWidget(row)
 
 
 class TokenDialog(QDialog):
