@@ -10,12 +10,18 @@ from pathlib import Path
 from desktop_app.cli import chosen_command, parse_window_arguments
 from desktop_app.cli import main as run_command_line
 from desktop_app.cli.console import print_error
+from desktop_app.core.conversion import CHILD_WORD
 from desktop_app.core.errors import StudioError
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program; returns its exit status."""
     given = sys.argv[1:] if arguments is None else arguments
+    if given == [CHILD_WORD]:  # a frozen program is its own child
+        from desktop_app.engine.conversion_child import main as convert
+
+        convert()
+        return 0
     if chosen_command(given):
         return run_command_line(given)
     options = parse_window_arguments(given)
