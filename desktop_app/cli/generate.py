@@ -51,7 +51,7 @@ def generate(options: argparse.Namespace) -> int:
         given = given_params(options)
         params = replace(start.params, **given)
         info = checkpoints.describe(params.checkpoint)
-        refuse_unused(list(given), family_of_checkpoint(info), info)
+        refuse_unused(given, params, info)
         params = _locate(params, info, checkpoints)
         requests = build_requests(params, start.init_image, info, describe=checkpoints.describe)
         outs = _name_outs(options.out, params.count, overwrite=options.overwrite)

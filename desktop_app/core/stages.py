@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from desktop_app.core.checkpoint import CheckpointInfo
@@ -75,12 +75,14 @@ def steps_of(stage: Stage, family: Family) -> int:
     return family.effective_steps(stage.kind, stage.steps, stage.strength)
 
 
-def refuse_unused(names: list[str], family: Family, info: CheckpointInfo) -> None:
-    """Raise `RequestError` when one of ``names``, fields of `Params` that somebody gave expressly, has no effect."""
+def refuse_unused(names: Iterable[str], params: Params, info: CheckpointInfo) -> None:
+    """Raise `RequestError` when one of ``names``, fields of ``params`` that were given expressly, has no effect."""
+    reasons = _reasons(params, family_of_checkpoint(info))
     for name in names:
-        if reason := family.reason(name):
-            title = f"{info.label} does not take this: {PARAM_SPECS[name].label.lower()}"
-            raise RequestError(title, reason, "Leave it out, or choose another checkpoint.", param=name)
+        if reason := reasons[name]:
+            title = f"{PARAM_SPECS[name].label} has no effect"
+            hint = "Leave it out, or choose another checkpoint."
+            raise RequestError(title, f"{info.label} ({info.family}): {reason.rstrip('.')}", hint, param=name)
 
 
 # Stages ------------------------------------------------------------------------------------------
@@ -228,11 +230,16 @@ def _describe(describe: Describe, ref: str, param: str) -> CheckpointInfo:
 
 def _unused(params: Params, family: Family, *, has_init_image: bool) -> tuple[str, ...]:
     """A sentence for each value that differs from the usual one and has no effect."""
-    reasons = {name: family.reason(name) for name in PARAM_SPECS}
+    reasons = _reasons(params, family)
     if not has_init_image:
         reasons["strength"] = ""
-    if family.takes("refiner"):
-        needs = (*(name for name in REFINER_PARAMS if name != "refiner"), *MARKS)
-        reasons |= dict.fromkeys(needs, "" if params.refiner else "No refiner is chosen.")
     changed = [name for name, reason in reasons.items() if reason and getattr(params, name) != getattr(USUAL, name)]
     return tuple(f"{PARAM_SPECS[name].label} is not used. {reasons[name]}".rstrip(".") for name in changed)
+
+
+def _reasons(params: Params, family: Family) -> dict[str, str]:
+    """By field of `Params`, why it has no effect; empty where it has."""
+    reasons = {name: family.reason(name) for name in PARAM_SPECS}
+    if family.takes("refiner") and not params.refiner:
+        reasons |= dict.fromkeys((*REFINER_PARAMS[1:], *MARKS), "No refiner is chosen.")
+    return reasons

@@ -74,13 +74,18 @@ def test_the_usual_values_can_be_run():
         {"width": 60, "height": 64},
         {"width": 64, "height": 8200},
         {"width": 64},
+        {"prior_steps": 1},
+        {"refiner_share": 0.0},
+        {"refiner_share": 1.0},
+        {"refiner_strength": 1.1},
+        {"original_width": 512},
         {"prompt": "x" * (MAX_PROMPT_CHARS + 1)},
     ],
 )
 def test_a_value_that_cannot_be_run_is_refused_by_name(changes):
     with pytest.raises(RequestError) as caught:
         validate(replace(Params(), **changes), has_init_image=True)
-    assert caught.value.param in (*changes, "height")
+    assert caught.value.param in (*changes, "height", "original_height")
     assert caught.value.hint
 
 

@@ -41,6 +41,25 @@ def test_params_of_a_request_make_it_again():
     assert (params.seed, params.prompt, params.steps, params.width) == (9, "lemon", 12, 64)
 
 
+OLDER = ("kind", "checkpoint", "prompt", "negative_prompt", "strength", "steps", "guidance_scale", "scheduler")
+
+
+def test_a_record_from_before_there_were_priors_and_refiners_is_read():
+    request = make_request()
+    data = request.to_json()
+    data["stages"] = [{name: data["stages"][0][name] for name in OLDER}]
+    assert request_from_json(data) == request
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "steps"), [(0.0, 0.8, 32), (0.8, 1.0, 8), (0.2, 0.6, 16), (0.0, 1.0, 20), (0.6, 0.2, 0)]
+)
+def test_a_stage_runs_its_share_of_the_schedule(tmp_path, begin, end, steps):
+    kind = {} if begin or end == 1 else {"strength": 1.0}
+    stage = make_request(make_ref(tmp_path / "cat.png"), steps=40, begin=begin, end=end, **kind).stages[0]
+    assert stage.effective_steps == steps
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -54,6 +73,11 @@ def test_params_of_a_request_make_it_again():
         {"fit": "squash"},
         {"init_image": {"sha256": 5, "width": 1, "height": 1}},
         {"init_image": "cat"},
+        {"stages": [{**make_request().stages[0].to_json(), "kind": "embedding"}]},
+        {"stages": [{**make_request().stages[0].to_json(), "begin": 1.5}]},
+        {"stages": [{**make_request().stages[0].to_json(), "end": -0.1}]},
+        {"stages": [{**make_request().stages[0].to_json(), "prior_steps": 2.5}]},
+        {"stages": [{**make_request().stages[0].to_json(), "original_width": "wide"}]},
         {"seed": float("inf")},
         {"init_image": {"sha256": "", "width": float("inf"), "height": 1}},
         {"stages": [{**make_request().stages[0].to_json(), "strength": 10**400}]},

@@ -95,6 +95,19 @@ def test_strength_is_told_as_others_call_it(tmp_path):
     assert "Denoising" not in parameters_text(make_request(), (64, 64))
 
 
+def test_a_refiner_and_a_prior_are_told_and_their_numbers_come_back():
+    first = make_request(end=0.7).stages[0]
+    second = replace(first, checkpoint="/here/refiner", begin=0.7, end=1.0)
+    text = parameters_text(replace(make_request(), stages=(first, second)), (64, 64))
+    assert "Refiner: refiner, Refiner switch at: 0.7" in text
+    found = read_generation_text(text)
+    assert found.values["refiner_share"] == 0.7
+    assert found.left_out == ("Refiner 'refiner' is not known here.",)
+    text = parameters_text(make_request(prior="/here/prior", prior_steps=9), (64, 64))
+    assert "Prior: prior, Prior steps: 9, Prior CFG scale: 4" in text
+    assert read_generation_text(text).values["prior_steps"] == 9
+
+
 def test_text_of_another_program_is_read():
     found = read_generation_text(
         "masterpiece, a cat\nNegative prompt: blurry\n"

@@ -45,6 +45,29 @@ def test_the_plan_is_said_in_plain_words(params, size, sentence):
     assert make_plan(params, size, INFO, None).sentence == sentence
 
 
+@pytest.mark.parametrize(
+    ("changes", "size", "sentence"),
+    [
+        ({}, None, "Painted from the prompt alone, 40 steps, the last 8 by the refiner. "),
+        ({}, (64, 64), "24 of 40 steps run, the last 8 by the refiner. "),
+        ({"steps": 5}, (64, 64), "3 of 5 steps run, the last one by the refiner. "),
+        ({"refiner_strength": 0.3}, (64, 64), "24 of 40 steps run, then 12 more by the refiner. "),
+        ({"refiner": ""}, (64, 64), "24 of 40 steps run. "),
+    ],
+)
+def test_what_the_refiner_does_is_said(changes, size, sentence):
+    xl = replace(INFO, family="Stable Diffusion XL")
+    params = replace(PARAMS, **{"refiner": "refiner", **changes})
+    plan = make_plan(params, size, xl, None, lambda ref: replace(INFO, family="Stable Diffusion XL refiner"))
+    assert plan.sentence == f"{sentence}Works at 64 × 64."
+
+
+def test_a_value_without_effect_is_said():
+    plan = make_plan(replace(PARAMS, refiner="refiner"), None, INFO, None)
+    assert plan.unused == ("Refiner is not used. There is no refiner for this family of checkpoints",)
+    assert plan.sentences[-1] == plan.unused[0]
+
+
 def test_what_cannot_be_run_is_an_error_of_the_plan():
     plan = make_plan(replace(PARAMS, strength=0.0), (64, 64), INFO, None)
     assert plan.error is not None
