@@ -128,7 +128,8 @@ def _size(count: int) -> dict[str, Any]:
 def _download(command: _Command) -> int:
     wanted = _expand(command, command.options.ref)
     command.paths.ensure()
-    found = {ref: None if command.options.update else _find_here(command.paths, ref) for ref in wanted}
+    is_asked = command.options.update or command.options.full_precision
+    found = {ref: None if is_asked else _find_here(command.paths, ref) for ref in wanted}
     plans = {ref: _plan(command, ref) for ref, place in found.items() if place is None}
     for ref, plan in plans.items():
         tell_plan(plan, find_entry(command.catalog, ref))

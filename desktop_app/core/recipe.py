@@ -33,6 +33,9 @@ _NOT_DEFAULTS = ("prompt", "negative_prompt", "seed", "count", "checkpoint", "re
 """What a recipe leaves as the user has it, or says elsewhere."""
 
 _OF_THE_CHECKPOINT = (
+    "strength",
+    "guidance_scale",
+    "steps",
     "scheduler",
     "prior",
     "prior_steps",
@@ -45,7 +48,7 @@ _OF_THE_CHECKPOINT = (
     "original_width",
     "original_height",
 )
-"""What makes sense with one checkpoint only: a recipe that does not name it puts it back."""
+"""What one checkpoint needs otherwise than another: where a recipe does not name it, it is the usual one again."""
 
 
 @dataclass(frozen=True)

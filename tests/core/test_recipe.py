@@ -7,9 +7,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import PROJECT
 
+from desktop_app.core.catalog import CATALOG_NAME, find_entry, read_catalog
 from desktop_app.core.errors import RequestError
-from desktop_app.core.params import PARAM_SPECS, Fit, Params, clean_text, effective_steps
+from desktop_app.core.families import family_named
+from desktop_app.core.family import Family
+from desktop_app.core.params import PARAM_SPECS, Fit, Params, clean_text
 from desktop_app.core.recipe import Recipe, make_recipe, read_recipe, read_recipes, write_recipe
+from desktop_app.core.request import StageKind
 from desktop_app.core.schedulers import SCHEDULERS
 
 RECIPES = PROJECT / "resources" / "recipes"
@@ -31,13 +35,30 @@ def test_the_starter_comes_first_then_those_of_the_guide():
 
 
 @pytest.mark.parametrize("recipe", read_recipes(RECIPES), ids=lambda recipe: recipe.name)
-def test_every_recipe_that_ships_can_run_and_leaves_nothing_to_chance(recipe):
-    params = recipe.apply(Params(prompt="a cat", strength=0.01, steps=900))
-    assert {"strength", "guidance_scale", "steps", "scheduler"} <= set(recipe.defaults)
-    assert effective_steps(params.steps, params.strength) >= 2
-    assert params.scheduler in SCHEDULERS
+def test_every_recipe_that_ships_fits_its_family(recipe):
+    family = family_of_recipe(recipe)
+    named = {"strength", "guidance_scale", "steps", "scheduler"}
+    assert set(recipe.defaults) >= {name for name in named if family.takes(name)}
+    assert all(family.takes(name) for name in recipe.defaults)
+    assert recipe.defaults["scheduler"] in (family.schedulers or SCHEDULERS)
     assert recipe.suggestions
     assert recipe.name == "starter" or recipe.description.endswith(".")
+    assert family.takes("negative_prompt") or not recipe.negative_suggestions
+
+
+@pytest.mark.parametrize("recipe", read_recipes(RECIPES), ids=lambda recipe: recipe.name)
+def test_every_recipe_that_ships_runs_some_steps_whatever_was_before(recipe):
+    family = family_of_recipe(recipe)
+    params = recipe.apply(Params(strength=0.01, steps=900, guidance_scale=30))
+    assert family.effective_steps(StageKind.IMAGE_TO_IMAGE, params.steps, params.strength) >= 2
+    assert params == recipe.apply(Params())
+
+
+def family_of_recipe(recipe: Recipe) -> Family:
+    entry = find_entry(read_catalog(PROJECT / "resources" / CATALOG_NAME), recipe.checkpoint)
+    family = family_named(entry.family if entry else "Stable Diffusion")
+    assert family is not None
+    return family
 
 
 def test_one_recipe_leaves_nothing_of_another_behind():
