@@ -116,13 +116,7 @@ def _copy(source: Path, target: Path, size: int, report: ReportDownload, cancel:
     try:
         with _open_plain(source) as file:
             before = os.fstat(file.fileno())
-            descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-            with open(descriptor, "wb", buffering=0) as copy:
-                try:
-                    digest = _hash(file, size, report, cancel, copy)
-                    os.fsync(descriptor)
-                except OSError as e:
-                    raise store_error("The checkpoint cannot be copied", source, e) from e
+            digest = _copy_to(target, file, size, report, cancel)
             after = os.fstat(file.fileno())
     except OSError as e:
         raise _unreadable(source, e) from e
@@ -130,6 +124,17 @@ def _copy(source: Path, target: Path, size: int, report: ReportDownload, cancel:
         hint = "Wait until the file is complete, then import it again."
         raise CheckpointError("The file changed while it was copied", source.name, hint)
     return digest
+
+
+def _copy_to(target: Path, file: BinaryIO, size: int, report: ReportDownload, cancel: CancelFlag) -> str:
+    try:
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+        with open(descriptor, "wb", buffering=0) as copy:
+            digest = _hash(file, size, report, cancel, copy)
+            os.fsync(descriptor)
+            return digest
+    except OSError as e:
+        raise store_error("The checkpoint cannot be copied", target.parent, e) from e
 
 
 def _hash(file: BinaryIO, size: int, report: ReportDownload, cancel: CancelFlag, copy: BinaryIO | None = None) -> str:

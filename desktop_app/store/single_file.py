@@ -156,9 +156,9 @@ _PICKLES = (b"PK\x03\x04", b"\x80", b"7z\xbc\xaf")
 
 def _open(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Entries of the tensors, by name; and what the file says of itself."""
-    if path.exists() and not path.is_file():
-        raise _refused(path, "The file is not a checkpoint", "it is not a plain file", _WHAT_IS_READ)
     try:
+        if path.exists() and not path.is_file():
+            raise _refused(path, "The file is not a checkpoint", "it is not a plain file")
         header = read_header(path)
         return header, _read_metadata(path)
     except FileNotFoundError as e:
