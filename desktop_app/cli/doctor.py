@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib.metadata
 import os
 import platform
@@ -17,10 +18,14 @@ from desktop_app import __version__
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.engine import EngineStatus
 from desktop_app.core.errors import StudioError
+from desktop_app.core.memory import Choice, Verdict, choose_plan
 from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.paths import Paths, resources_dir, user_paths
 
 LIBRARIES = ("PySide6_Essentials", "torch", "diffusers", "transformers", "accelerate", "safetensors", "pillow")
+
+NO_PICTURE = 1
+"""Side, in pixels, of the picture of a checkpoint that makes none, such as a prior."""
 
 Lines = Iterator[tuple[str, str]]
 """Rows of a section: name and what is said of it."""
@@ -29,11 +34,12 @@ Lines = Iterator[tuple[str, str]]
 def doctor(options: argparse.Namespace) -> int:
     """Print the report. Exit status 0 whatever it finds: a report is what was asked for."""
     paths = user_paths(options.data_dir)
+    engine = functools.cache(lambda: _ask_engine(paths))
     sections: list[tuple[str, Callable[[], Lines]]] = [
         ("Versions", _tell_versions),
-        ("Devices", lambda: _tell_devices(paths)),
+        ("Devices", lambda: _tell_devices(engine())),
         ("Folders", lambda: _tell_folders(paths)),
-        ("Checkpoints", lambda: _tell_checkpoints(paths)),
+        ("Checkpoints", lambda: _tell_checkpoints(paths, engine())),
     ]
     for title, tell in sections:
         print(title, flush=True)
@@ -53,18 +59,19 @@ def _tell_versions() -> Lines:
             yield name, f"NOT INSTALLED (pip install {name})"
 
 
-def _tell_devices(paths: Paths) -> Lines:
+def _tell_devices(status: EngineStatus | str) -> Lines:
     memory = psutil.virtual_memory()
     cores = psutil.cpu_count(logical=False) or os.cpu_count()
     yield "processor", f"{cores} cores, {_gigabytes(memory.available)} of {_gigabytes(memory.total)} memory free"
-    status = _ask_engine(paths)
     if isinstance(status, str):
         yield "engine", f"DOES NOT START: {status}"
         return
-    used = (
-        f", {_gigabytes(status.memory_used)} of {_gigabytes(status.memory_total)} in use" if status.memory_total else ""
+    room = (
+        f", {_gigabytes(status.memory_free)} of {_gigabytes(status.memory_total)} free" if status.memory_total else ""
     )
-    yield "engine runs on", f"{status.device} {status.device_name}".strip() + used
+    yield "engine runs on", f"{status.device} {status.device_name}".strip() + room
+    yield "number format", status.dtype
+    yield "attention", status.attention
 
 
 def _ask_engine(paths: Paths) -> EngineStatus | str:
@@ -103,21 +110,39 @@ def _describe_folder(folder: Path) -> str:
     return f"writable, {free} free" if there == folder else f"not made yet, {free} free"
 
 
-def _tell_checkpoints(paths: Paths) -> Lines:
+def _tell_checkpoints(paths: Paths, status: EngineStatus | str) -> Lines:
     store = CheckpointStore(paths)
     for ref, found in store.survey().items():
-        yield ref, _judge(store, found) if isinstance(found, CheckpointInfo) else f"WILL NOT RUN: {found}"
+        yield ref, _judge(store, found, status) if isinstance(found, CheckpointInfo) else f"WILL NOT RUN: {found}"
 
 
-def _judge(store: CheckpointStore, info: CheckpointInfo) -> str:
+def _judge(store: CheckpointStore, info: CheckpointInfo, status: EngineStatus | str) -> str:
     facts = f"{info.label}: {info.family}, {info.native_size} pixels, {_gigabytes(info.size_bytes)} of weights"
     try:
         store.resolve(info.ref)
     except StudioError as e:
         return f"{facts}; WILL NOT RUN: {e}"
-    if info.size_bytes > psutil.virtual_memory().available:
-        return f"{facts}; memory is too small for it now"
-    return f"{facts}; ready"
+    if isinstance(status, str):
+        return f"{facts}; whole, but there is no engine to run it"
+    return f"{facts}; {_fit(what_would_run(info, status))}"
+
+
+def what_would_run(info: CheckpointInfo, status: EngineStatus) -> Choice:
+    """How a picture of the checkpoint's own size would run on the engine's device with the memory that is free now."""
+    side = info.native_size or NO_PICTURE
+    is_cpu = status.device == "cpu"
+    number = 4 if status.dtype == "float32" else 2
+    return choose_plan(info.parts, (side, side), number, status.memory_free, status.ram_free, is_cpu=is_cpu)
+
+
+def _fit(choice: Choice) -> str:
+    """The verdict in one line. What the device needs is an estimate, and said to be one."""
+    need = f"about {_gigabytes(choice.peak_bytes)}"
+    if choice.verdict is Verdict.TOO_LARGE:
+        return f"TOO LARGE for the memory that is free now: even {choice.use.label} it needs {need}"
+    if choice.verdict is Verdict.FITS and not choice.is_tiled:
+        return f"ready; fits in memory ({need})"
+    return f"ready; {choice.verdict.value}: {choice.use.label} ({need})"
 
 
 def _gigabytes(count: int) -> str:
