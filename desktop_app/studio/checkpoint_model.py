@@ -21,7 +21,6 @@ from desktop_app.studio.checkpoint_rows import (
     Survey,
     families_of,
     make_rows,
-    missing_needs,
     read_survey,
 )
 from desktop_app.studio.downloads import Downloads
@@ -119,12 +118,13 @@ class CheckpointModel(QAbstractListModel):
         """The row of that number."""
         return self._rows[number] if 0 <= number < len(self._rows) else None
 
-    def missing_needs(self, row: CheckpointRow) -> list[CheckpointRow]:
-        """What ``row`` cannot paint without and is not installed, as rows of its own."""
-        wanted = missing_needs(row, self.survey)
+    def needs(self, row: CheckpointRow) -> list[CheckpointRow]:
+        """What ``row`` cannot paint without, here or not, as rows of its own."""
+        if row.entry is None or not row.entry.needs:
+            return []
         every = make_rows(self.survey, self._catalog, self._downloads.all, RowFilter(), self._judge)
         known = {each.ref: each for each in every if each.ref}
-        return [known.get(ref) or CheckpointRow(Section.AVAILABLE, ref, ref) for ref in wanted]
+        return [known.get(ref) or CheckpointRow(Section.AVAILABLE, ref, ref) for ref in row.entry.needs]
 
     # Changes --------------------------------------------------------------------------------------
 

@@ -15,11 +15,14 @@ from desktop_app.core.download import ReportDownload
 from desktop_app.core.engine import CancelFlag
 from desktop_app.core.errors import StudioError
 from desktop_app.core.memory import PartSize
+from desktop_app.core.request import StageKind
 from desktop_app.studio.checkpoint_judge import Judge, Judgement
 from desktop_app.studio.downloads import Download, DownloadState
 
 HALF_PRECISION = 2
 """Bytes of a parameter, where only their number is known."""
+
+PAINTING = frozenset({StageKind.IMAGE_TO_IMAGE, StageKind.TEXT_TO_IMAGE})
 
 _HUB_ID = re.compile(r"(?:https://huggingface\.co/)?([\w][\w.-]*/[\w][\w.-]*)(@[\w./-]+)?/?", re.ASCII)
 
@@ -98,6 +101,7 @@ class Installed:
     size_bytes: int = 0
     parts: tuple[PartSize, ...] = ()
     native_size: int = 0
+    can_paint: bool = True
     error: StudioError | None = None
 
 
@@ -145,6 +149,18 @@ class CheckpointRow:
         if self.entry is not None:
             return self.entry.licence
         return self.download.plan.licence if self.download and self.download.plan else ""
+
+    @property
+    def can_paint(self) -> bool:
+        """Whether it makes pictures; a prior, say, works for another checkpoint."""
+        if self.entry is not None and not self.entry.can_paint:
+            return False
+        return self.installed is None or self.installed.can_paint
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it would have to be downloaded to be used."""
+        return self.download is None and (self.installed is None or self.installed.error is not None)
 
     @property
     def is_gated(self) -> bool:
@@ -209,9 +225,9 @@ def make_rows(
     listed = [
         download for download in downloads if not (download.state is DownloadState.DONE and download.ref in there)
     ]
-    on_their_way = [_row_of_download(download, entries.get(download.ref), judge) for download in listed]
-    installed = [_row_of_installed(found, entries.get(found.ref), judge) for found in survey.installed]
-    taken = {row.ref for row in (*on_their_way, *installed)}
+    on_their_way = [_row_of_download(download, entries.get(_bare(download.ref)), judge) for download in listed]
+    installed = [_row_of_installed(found, entries.get(_bare(found.ref)), judge) for found in survey.installed]
+    taken = {ref for row in (*on_their_way, *installed) for ref in (row.ref, _bare(row.ref))}
     available = [_row_of_entry(entry, judge) for ref, entry in entries.items() if ref not in taken]
     typed = hub_id(wanted.text)
     if typed and typed not in taken and typed not in entries:
@@ -230,12 +246,6 @@ def families_of(survey: Survey, catalog: Iterable[CatalogEntry]) -> list[str]:
     return sorted(label for label in labels if label)
 
 
-def missing_needs(row: CheckpointRow, survey: Survey) -> list[str]:
-    """REFs without which ``row`` cannot paint and which are not installed."""
-    there = {found.ref for found in survey.installed if found.error is None}
-    return [ref for ref in row.entry.needs if ref not in there] if row.entry else []
-
-
 def read_disk_use(folder: Path) -> DiskUse:
     """What lies in ``folder``, links not followed, and what is free beside it."""
     used = 0
@@ -248,14 +258,20 @@ def read_disk_use(folder: Path) -> DiskUse:
     return DiskUse(used, shutil.disk_usage(folder).free)
 
 
+def _bare(ref: str) -> str:
+    """``ref`` without its revision."""
+    return ref.partition("@")[0]
+
+
 def _read_installed(ref: str, found: CheckpointInfo | StudioError, access: CheckpointAccess) -> Installed:
     if isinstance(found, StudioError):
         path = Path(ref) if Path(ref).is_absolute() else None
         place = access.homes.place_of(path) if path else Place.OWN
         return Installed(ref, path.name if path else ref, path=path, place=place, error=found)
     place = access.homes.place_of(found.path)
+    can_paint = bool(PAINTING.intersection(found.kinds))
     return Installed(
-        ref, found.label, found.family, found.path, place, found.size_bytes, found.parts, found.native_size
+        ref, found.label, found.family, found.path, place, found.size_bytes, found.parts, found.native_size, can_paint
     )
 
 

@@ -124,7 +124,7 @@ class CheckpointActions(QObject):
 
     def _download(self, row: CheckpointRow) -> None:
         """Fetch it, and what it cannot paint without."""
-        needs = [need.ref for need in self._model.missing_needs(row) if need.download is None]
+        needs = [need.ref for need in self._model.needs(row) if need.is_missing]
         for ref in (row.ref, *needs):
             self._downloads.start(ref)
         self.download_begun.emit(row.ref)

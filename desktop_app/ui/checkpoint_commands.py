@@ -201,7 +201,7 @@ def _commands_of_installed(row: CheckpointRow, around: Circumstances) -> list[Co
     assert row.installed is not None
     is_from_hub = bool(hub_page(row.ref))
     is_damaged = row.error is not None or has_damage(around.task)
-    commands = [Command.USE] if row.error is None else []
+    commands = [Command.USE] if row.error is None and row.can_paint else []
     if is_damaged and is_from_hub and row.installed.place is not Place.SHARED:
         commands.append(Command.REPAIR)
     if around.is_busy and around.task is not None and around.task.kind is WorkKind.VERIFY:

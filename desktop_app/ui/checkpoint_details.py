@@ -40,8 +40,10 @@ from desktop_app.ui.checkpoint_texts import (
     SECTIONS,
     STATES,
     UNUSABLE,
+    WORKS_FOR_OTHERS,
     download_text,
     memory_text,
+    need_text,
     needs_token,
     share_done,
     task_text,
@@ -96,7 +98,7 @@ class CheckpointDetails(QStackedWidget):
         return "" if value.isHidden() else value.text()
 
     def show_row(self, row: CheckpointRow | None, around: Circumstances, needs: Sequence[CheckpointRow] = ()) -> None:
-        """Show ``row``, of which ``needs`` are missing; or nothing."""
+        """Show ``row``, which cannot paint without ``needs``; or nothing."""
         is_same = row is not None and row.ref == self._ref
         self._ref = row.ref if row else ""
         self.setCurrentIndex(0 if row else 1)
@@ -224,7 +226,7 @@ class CheckpointDetails(QStackedWidget):
             "place": translate(PLACES[row.installed.place]) if row.installed else "",
             "path": str(row.installed.path) if row.installed and row.installed.path else "",
             "memory": memory_text(row),
-            "needs": self._needs_text(row, needs),
+            "needs": "\n".join(map(need_text, needs)),
             "trigger": ", ".join(entry.trigger_words) if entry else "",
         }
         for name, text in texts.items():
@@ -241,17 +243,6 @@ class CheckpointDetails(QStackedWidget):
     def _size_text(self, row: CheckpointRow) -> str:
         text = self.tr("%1 on the disk") if row.installed else self.tr("%1 to download")
         return text.replace("%1", file_size(row.size_bytes)) if row.size_bytes else ""
-
-    def _needs_text(self, row: CheckpointRow, needs: Sequence[CheckpointRow]) -> str:
-        if row.entry is None or not row.entry.needs:
-            return ""
-        missing = {need.ref: need for need in needs}
-        lines = []
-        for ref in row.entry.needs:
-            need = missing.get(ref)
-            state = translate(SECTIONS[need.section]) if need and need.download else self.tr("not installed")
-            lines.append(f"{need.label} ({state})" if need else self.tr("%1 (installed)").replace("%1", ref))
-        return "\n".join(lines)
 
     def _show_trouble(self, row: CheckpointRow, around: Circumstances) -> None:
         error = error_of(row, around.task)
@@ -273,14 +264,15 @@ class CheckpointDetails(QStackedWidget):
 
     def _show_buttons(self, row: CheckpointRow, around: Circumstances, needs: Sequence[CheckpointRow]) -> None:
         offered = commands_of(row, around)
+        missing = ", ".join(need.label for need in needs if need.is_missing)
         primary = next((command for command in PRIMARY if command in offered), None)
         for command, button in self.buttons.items():
             is_enabled = not reason_against(command, around)
             text, tip = translate(COMMANDS[command].text), tip_of(command, around)
             if command is Command.USE and around.is_used:
                 text, tip, is_enabled = self.tr("In use"), self.tr("This checkpoint paints now"), False
-            if command is Command.DOWNLOAD and needs and is_enabled:
-                tip = self.tr("With it comes what it needs: %1").replace("%1", ", ".join(need.label for need in needs))
+            if command is Command.DOWNLOAD and missing and is_enabled:
+                tip = self.tr("With it comes what it needs: %1").replace("%1", missing)
             if command is Command.OPEN_PAGE:
                 tip = hub_page(row.ref)
             button.setText(text)
@@ -304,7 +296,8 @@ def _state_text(row: CheckpointRow, around: Circumstances) -> str:
         return translate(STATES[row.download.state])
     if row.download is not None:
         return download_text(row.download)
-    return translate(UNUSABLE if row.error is not None else SECTIONS[row.section])
+    state = translate(UNUSABLE if row.error is not None else SECTIONS[row.section])
+    return state if row.can_paint else f"{state} · {translate(WORKS_FOR_OTHERS)}"
 
 
 def _progress_of(row: CheckpointRow, around: Circumstances) -> DownloadProgress | None:

@@ -170,6 +170,7 @@ def _marks(row: CheckpointRow) -> list[str]:
 
 
 UNUSABLE = QT_TRANSLATE_NOOP("Checkpoints", "Cannot be used")
+WORKS_FOR_OTHERS = QT_TRANSLATE_NOOP("Checkpoints", "does not paint by itself, but with a checkpoint that needs it")
 FROM_HUB = QT_TRANSLATE_NOOP("Checkpoints", "Not on the list; the hub is asked for size and files first")
 GATED = QT_TRANSLATE_NOOP("Checkpoints", "licence to accept")
 PICKLED = QT_TRANSLATE_NOOP("Checkpoints", "to be converted")
@@ -202,6 +203,12 @@ def memory_text(row: CheckpointRow) -> str:
     for mark, value in values.items():
         text = text.replace(mark, value)
     return text
+
+
+def need_text(need: CheckpointRow) -> str:
+    """What another checkpoint needs, and whether it is here."""
+    state = QT_TRANSLATE_NOOP("Checkpoints", "not installed") if need.is_missing else SECTIONS[need.section]
+    return f"{need.label} ({translate(state).lower()})"
 
 
 def task_text(task: Task) -> str:

@@ -123,6 +123,7 @@ class CheckpointsWindow(QWidget):
         self.view = CheckpointList()
         self.view_delegate = CheckpointDelegate(icons, self.wishes.around, self.view)
         self.view.setItemDelegate(self.view_delegate)
+        self._model.rowsAboutToBeRemoved.connect(self._on_rows_about_to_be_removed)  # before the view moves on
         self.view.setModel(self._model)
         self.empty = EmptyState(self.view, self._model, self._empty_sentence)
         self.details = CheckpointDetails(icons)
@@ -168,7 +169,6 @@ class CheckpointsWindow(QWidget):
         self.details.wanted.connect(self.wishes.give)
         self.foot.network_toggled.connect(self._on_network_toggled)
         self.foot.token_requested.connect(self.wishes.ask_token)
-        self._model.rowsAboutToBeRemoved.connect(self._on_rows_about_to_be_removed)
         self._model.settled.connect(self._on_settled)
         self._model.dataChanged.connect(self._on_data_changed)
         self._model.surveyed.connect(self._on_surveyed)
@@ -209,7 +209,7 @@ class CheckpointsWindow(QWidget):
         if row is None:
             self.details.show_row(None, Circumstances())
         else:
-            self.details.show_row(row, self.wishes.around(row), self._model.missing_needs(row))
+            self.details.show_row(row, self.wishes.around(row), self._model.needs(row))
 
     def _empty_sentence(self) -> str:
         if not self._model.is_surveyed:

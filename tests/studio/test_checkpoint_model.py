@@ -150,7 +150,7 @@ def test_rows_are_judged_as_soon_as_the_engine_tells_of_its_memory(qtbot, model)
 def test_needs_are_rows_of_their_own(qtbot, model, found):
     look(qtbot, model)
     base = model.row_at(model.row_of(BASE))
-    assert [need.label for need in model.missing_needs(base)] == ["Refiner"]
+    assert [(need.label, need.is_missing) for need in model.needs(base)] == [("Refiner", True)]
     found[REFINER] = make_info(REFINER, found["starter"].path)
     look(qtbot, model)
-    assert model.missing_needs(base) == []
+    assert [(need.label, need.is_missing) for need in model.needs(base)] == [("Refiner", False)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from checkpoint_cases import BASE, CATALOG, GATED, PICKLED, REFINER, make_info
 
 from desktop_app.core.download import DownloadPlan, DownloadProgress, RemoteFile
 from desktop_app.core.errors import CheckpointError
+from desktop_app.core.request import StageKind
 from desktop_app.studio.checkpoint_rows import (
     CheckpointAccess,
     CheckpointRow,
@@ -21,7 +23,6 @@ from desktop_app.studio.checkpoint_rows import (
     families_of,
     hub_id,
     make_rows,
-    missing_needs,
     read_disk_use,
     read_survey,
 )
@@ -125,12 +126,24 @@ def test_a_download_knows_its_size_from_the_plan_and_before_from_what_was_left()
     assert rows[1].licence == "mit"
 
 
-def test_what_is_missing_of_what_a_checkpoint_needs():
-    row = list_rows()[1]
-    assert missing_needs(row, Survey()) == [REFINER]
-    assert missing_needs(row, Survey((Installed(REFINER, "refiner"),))) == []
-    broken = Installed(REFINER, "refiner", error=CheckpointError("It is damaged"))
-    assert missing_needs(row, Survey((broken,))) == [REFINER]
+def test_what_cannot_be_used_is_missing():
+    assert list_rows()[1].is_missing
+    assert not list_rows(Survey((Installed(BASE, "base"),)))[1].is_missing
+    assert list_rows(Survey((Installed(BASE, "base", error=CheckpointError("It is damaged")),)))[1].is_missing
+    assert not list_rows(downloads=[Download(BASE)])[1].is_missing
+
+
+def test_the_catalog_knows_every_revision():
+    rows = list_rows(Survey((Installed(f"{BASE}@v1", "snapshot"),)))
+    assert (rows[1].ref, rows[1].label) == (f"{BASE}@v1", "Base")
+    assert BASE not in refs(rows, Section.AVAILABLE)
+
+
+def test_a_prior_does_not_paint(access, tmp_path):
+    prior = replace(make_info("org/prior", tmp_path), kinds=(StageKind.EMBEDDING,))
+    survey = read_survey(replace(access, survey=lambda: {"org/prior": prior}))
+    assert not list_rows(survey)[1].can_paint
+    assert list_rows()[1].can_paint
 
 
 def test_a_survey_tells_what_is_here_where_it_lies_and_what_is_damaged(access):
