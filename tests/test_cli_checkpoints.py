@@ -134,14 +134,20 @@ def test_what_cannot_be_fetched_is_one_line_a_hint_and_status_one(run, ref, word
     assert words in err.splitlines()[-2]
 
 
-@pytest.mark.parametrize("way", ["option", "variable"])
-def test_offline_tries_no_connection(run, hub, monkeypatch, way):
-    if way == "variable":
-        monkeypatch.setenv("UNDERPAINT_OFFLINE", "1")
-    status, _, err = run("download", "org/icons", *(["--offline"] if way == "option" else []))
-    assert status == 1
-    assert "switched off" in err
+@pytest.mark.parametrize(
+    ("before", "after", "variable"), [(["--offline"], [], ""), ([], ["--offline"], "0"), ([], [], "1")]
+)
+def test_offline_tries_no_connection(hub, data_dir, monkeypatch, capsys, before, after, variable):
+    monkeypatch.setenv("UNDERPAINT_OFFLINE", variable)
+    arguments = ["--data-dir", str(data_dir), *before, "checkpoints", "download", "org/icons", *after]
+    assert main(arguments) == 1
+    assert "switched off" in capsys.readouterr().err
     assert not hub.requests
+
+
+def test_a_variable_that_says_no_is_not_offline(run, monkeypatch):
+    monkeypatch.setenv("UNDERPAINT_OFFLINE", "no")
+    assert run("download", "org/icons")[0] == 0
 
 
 def test_a_gated_checkpoint_needs_the_user_s_word_and_token(run, hub, tmp_path, monkeypatch):
