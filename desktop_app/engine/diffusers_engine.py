@@ -36,7 +36,7 @@ from desktop_app.engine.pipelines import quieten_libraries
 from desktop_app.engine.preview import Previewer
 from desktop_app.engine.residency import Residency, Resident
 from desktop_app.engine.schedulers import make_scheduler
-from desktop_app.store.checkpoint_index import read_family
+from desktop_app.store.any_checkpoint import family_at
 
 FULL_PRECISION = "float32"
 
@@ -169,7 +169,7 @@ class _Run:
         """What the stage makes: its picture, or latents where the next stage takes them."""
         folder = self._find_checkpoint(stage.checkpoint)
         embeds: dict[str, Any] = {}
-        if read_family(folder).prior:
+        if family_at(folder).prior:
             prior = self._find_checkpoint(stage.prior)
             embeds = self._with_less_memory(prior, lambda: self._read_prompt(prior, number, stage))
         return self._with_less_memory(folder, lambda: self._try_stage(folder, number, stage, carried, embeds))
@@ -210,7 +210,7 @@ class _Run:
         self._tell(Phase.ENCODING, number)
         with running(), resident.offload.using(pipeline):
             made = pipeline(
-                **prior_arguments(read_family(folder), stage),
+                **prior_arguments(family_at(folder), stage),
                 generator=self._noise.again(),
                 callback_on_step_end=_PriorCallback(self, number),
             )
@@ -240,7 +240,7 @@ class _Run:
         self, resident: Resident, folder: Path, number: int, carried: Carried, embeds: dict[str, Any]
     ) -> Image.Image | Latents | None:
         """Run the pipeline; None when what it makes has values that are not numbers."""
-        stage, family = self._request.stages[number], read_family(folder)
+        stage, family = self._request.stages[number], family_at(folder)
         pipeline = resident.pipelines[stage.kind]
         decoder = getattr(pipeline, family.decoder or "", None)
         if isinstance(carried, Latents):
@@ -271,7 +271,7 @@ class _Run:
         if following is None or hands_over(stage):
             return following is not None
         next_folder = self._find_checkpoint(following.checkpoint)
-        return takes_latents(family, folder, following, read_family(next_folder), next_folder)
+        return takes_latents(family, folder, following, family_at(next_folder), next_folder)
 
     def _tell_handover(self, number: int, *, by_latents: bool) -> None:
         """What the next stage got, where that is not said by the request itself."""

@@ -1,18 +1,21 @@
 """CheckpointStore: finds checkpoints on disk, checks them before anything is loaded, and describes them.
 
-Only folders in diffusers layout, with safetensors and known classes of diffusers and transformers: no code of a
-checkpoint is ever run.
+Only folders in diffusers layout, and single files, with safetensors and known classes of diffusers and transformers: no
+code of a checkpoint is ever run.
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 from desktop_app.core.checkpoint import STARTER, CheckpointInfo
 from desktop_app.core.errors import CheckpointError, StoreError
+from desktop_app.core.families import Family, family_named
+from desktop_app.core.memory import PartSize
 from desktop_app.store.checkpoint_files import (
     UNSAFE_SUFFIXES,
     check_weights,
@@ -33,84 +36,110 @@ from desktop_app.store.checkpoint_index import (
     read_family,
     read_parts,
 )
+from desktop_app.store.hub_cache import find_snapshot, list_snapshots, shared_caches
+from desktop_app.store.outside import OutsideCheckpoints
 from desktop_app.store.paths import Paths, resources_dir
+from desktop_app.store.single_file import Layout, read_layout
 
 STARTER_LABEL = "Starter (offline, small pictures)"
-_HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
+SINGLE_FILE = ".safetensors"
+_HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*(?:@[\w./-]+)?")
 
 
 class CheckpointStore:
-    """Reads folders; keeps nothing, so it can be used from any thread."""
+    """Reads the disk anew each time, so it can be used from any thread.
+
+    A REF is ``starter``, a name in our own folder, a path, or a hub id ("org/name", "org/name@revision"). That is
+    looked for in our own cache and then, read only, in those of other programs.
+    """
 
     def __init__(self, paths: Paths) -> None:
+        self._paths = paths
         self._folder = paths.checkpoints
+        self._outside = OutsideCheckpoints(paths)
 
     def resolve(self, ref: str) -> Path:
-        """The folder of the checkpoint ``ref``, checked file by file. Raises `CheckpointError`."""
+        """The folder or the single file of the checkpoint ``ref``, checked file by file. Raises `CheckpointError`."""
         with _readable(ref):
-            folder = self._find(ref)
-            family = read_family(folder)
-            variant = choose_variant(folder, family.weighted)
-            for part in family.weighted:
-                check_weights(folder, part, variant)
-            read_config(folder, "scheduler")
-            read_parts(folder, family)
-            for part in family.tokenizers:
-                if find_tokenizer(folder, part) is None:
-                    raise damaged(folder / part, "it has neither tokenizer.json nor vocab.json and merges.txt")
-            return folder
+            found = self._find(ref)
+            if found.is_file():
+                _read_file(found)
+            else:
+                _check_folder(found)
+            return found
 
     def describe(self, ref: str) -> CheckpointInfo:
-        """What is known of ``ref`` from its JSON files. Raises `CheckpointError`."""
+        """What is known of ``ref`` from its JSON files and the headers of its weights. Raises `CheckpointError`."""
         with _readable(ref):
-            return self._describe(ref, self._find(ref))
-
-    def _describe(self, ref: str, folder: Path) -> CheckpointInfo:
-        family = read_family(folder)
-        configs = read_parts(folder, family)
-        sizes = part_sizes(folder, family)
-        return CheckpointInfo(
-            ref=ref,
-            label=STARTER_LABEL if ref == STARTER else folder.name,
-            path=folder,
-            family=family.label,
-            native_size=native_size(folder, family, configs),
-            multiple=multiple(folder, family, configs),
-            max_tokens=max_tokens(folder, family, configs),
-            tokenizer=find_tokenizer(folder, family.tokenizers[0]) if family.tokenizers else None,
-            size_bytes=sum(size.bytes for size in sizes),
-            kinds=family.kinds,
-            parts=sizes,
-            prior=named_prior(folder, family),
-        )
+            found = self._find(ref)
+            return _describe_file(ref, found) if found.is_file() else _describe_folder(ref, found)
 
     def list(self) -> list[CheckpointInfo]:
-        """The starter, then the folders in diffusers layout in the checkpoints folder; those that can be described."""
+        """What `survey` finds and can be used."""
         return [found for found in self.survey().values() if isinstance(found, CheckpointInfo)]
 
     def survey(self) -> dict[str, CheckpointInfo | CheckpointError]:
-        """By REF, what `list` goes through; and of those that cannot be described, why."""
+        """By REF: the starter, what lies in our own folder, what is used elsewhere, what other programs have fetched;
+        and of those that cannot be described, why.
+        """
         found: dict[str, CheckpointInfo | CheckpointError] = {}
-        for ref in (STARTER, *sorted(str(index.parent) for index in self._folder.glob(f"*/{INDEX_NAME}"))):
+        for ref in (STARTER, *self._own(), *map(str, self._outside.all()), *self._fetched()):
             try:
                 found[ref] = self.describe(ref)
             except CheckpointError as e:
                 found[ref] = e
         return found
 
+    def bring_in(self, path: Path) -> str:
+        """Offer the folder or the file ``path`` from now on, where it is; its REF. Raises `StudioError`."""
+        ref = str(path.absolute())
+        self.describe(ref)
+        if not path.absolute().is_relative_to(self._folder):
+            self._outside.remember(path.absolute())
+        return ref
+
+    def forget(self, ref: str) -> bool:
+        """Offer the checkpoint that is used elsewhere no more; whether it was. Raises `StoreError`."""
+        return self._outside.forget(Path(ref))
+
+    def _own(self) -> Sequence[str]:
+        folders = [index.parent for index in self._folder.glob(f"*/{INDEX_NAME}")]
+        files = [path for path in self._folder.glob(f"*{SINGLE_FILE}") if path.is_file()]
+        return [str(path) for path in sorted((*folders, *files))]
+
+    def _fetched(self) -> Sequence[str]:
+        converted = [unquote(folder.name) for folder in sorted(self._paths.all_converted.glob("*")) if folder.is_dir()]
+        return [*converted, *(ref for ref, _folder in list_snapshots(self._caches()) if ref not in converted)]
+
+    def _caches(self) -> Sequence[Path]:
+        return [self._folder, *shared_caches()]
+
     def _find(self, ref: str) -> Path:
         if ref == STARTER:
             return _starter()
         try:
             path = Path(ref).expanduser()
-            own = self._folder / ref
-            for folder in (path, own) if not path.is_absolute() else (path,):
-                if ref and folder.is_dir() and "\0" not in ref:
-                    return folder.resolve()
-            is_file = path.is_file()
+            for place in (path, self._folder / ref) if not path.is_absolute() else (path,):
+                if ref and "\0" not in ref and (place.is_dir() or (place.is_file() and place.suffix == SINGLE_FILE)):
+                    return place.resolve() if place.is_dir() else place.absolute()
         except (OSError, ValueError, RuntimeError) as e:
             raise CheckpointError("The checkpoint cannot be found", f"{ref[:200]!r}: {e}", WHAT_IS_POSSIBLE) from e
-        raise _not_a_folder(ref, path, is_file=is_file)
+        if _HUB_ID.fullmatch(ref) and path.suffix.lower() not in (SINGLE_FILE, *UNSAFE_SUFFIXES):
+            return self._find_fetched(ref)
+        raise _not_here(ref, path)
+
+    def _find_fetched(self, ref: str) -> Path:
+        """What was fetched from the hub; where its pickles were converted, what became of them."""
+        converted = self._paths.converted(ref)
+        if (converted / INDEX_NAME).is_file():
+            return converted
+        snapshot = find_snapshot(self._caches(), ref)
+        if snapshot is None:
+            hint = "Download it in the Checkpoints window, or by: underpaint checkpoints download "
+            raise CheckpointError("The checkpoint is not on this machine", ref, hint + ref)
+        if not (snapshot / INDEX_NAME).is_file():
+            return next(path for path in snapshot.glob(f"*{SINGLE_FILE}") if path.is_file())
+        return snapshot
 
 
 @contextlib.contextmanager
@@ -133,13 +162,77 @@ def _starter() -> Path:
     return folder
 
 
-def _not_a_folder(ref: str, path: Path, *, is_file: bool) -> CheckpointError:
+def _not_here(ref: str, path: Path) -> CheckpointError:
     if path.suffix.lower() in UNSAFE_SUFFIXES:
         return unsafe(path.name)
-    if is_file or path.suffix.lower() == ".safetensors":
-        return CheckpointError("Single-file checkpoints cannot be opened by this version", ref, WHAT_IS_POSSIBLE)
-    if _HUB_ID.fullmatch(ref):
-        detail = f"{ref} is no folder here, and looks like a name on the Hugging Face hub"
-        hint = f"Download it with another program first. {WHAT_IS_POSSIBLE}"
-        return CheckpointError("Downloading is not possible in this version", detail, hint)
+    if path.is_file():
+        detail = f"{path.name} is no .safetensors file"
+        return CheckpointError("The file is not a checkpoint", detail, WHAT_IS_POSSIBLE)
     return CheckpointError("The checkpoint cannot be found", repr(ref[:200]), WHAT_IS_POSSIBLE)
+
+
+# Folders -----------------------------------------------------------------------------------------
+
+
+def _check_folder(folder: Path) -> None:
+    family = read_family(folder)
+    variant = choose_variant(folder, family.weighted)
+    for part in family.weighted:
+        check_weights(folder, part, variant)
+    read_config(folder, "scheduler")
+    read_parts(folder, family)
+    for part in family.tokenizers:
+        if find_tokenizer(folder, part) is None:
+            raise damaged(folder / part, "it has neither tokenizer.json nor vocab.json and merges.txt")
+
+
+def _describe_folder(ref: str, folder: Path) -> CheckpointInfo:
+    family = read_family(folder)
+    tokenizer = find_tokenizer(folder, family.tokenizers[0]) if family.tokenizers else None
+    label = ref.rpartition("/")[2] if folder.parent.name in ("snapshots", "converted") else folder.name
+    label = STARTER_LABEL if ref == STARTER else label
+    return _describe(ref, label, folder, folder, family, part_sizes(folder, family), tokenizer)
+
+
+# Single files ------------------------------------------------------------------------------------
+
+
+def _read_file(path: Path) -> Layout:
+    layout = read_layout(path)
+    if layout.is_inpainting:
+        hint = "Choose one for text-to-image."
+        raise CheckpointError("The checkpoint is for another task", f"{path.name} is for inpainting", hint)
+    return layout
+
+
+def _describe_file(ref: str, path: Path) -> CheckpointInfo:
+    layout = _read_file(path)
+    family = family_named(layout.family)
+    assert family is not None, layout.family
+    return _describe(ref, path.stem, path, layout.folder, family, layout.parts, layout.tokenizer)
+
+
+def _describe(
+    ref: str,
+    label: str,
+    path: Path,
+    configs_folder: Path,
+    family: Family,
+    sizes: tuple[PartSize, ...],
+    tokenizer: Path | None,
+) -> CheckpointInfo:
+    configs = read_parts(configs_folder, family)
+    return CheckpointInfo(
+        ref=ref,
+        label=label,
+        path=path,
+        family=family.label,
+        native_size=native_size(configs_folder, family, configs),
+        multiple=multiple(configs_folder, family, configs),
+        max_tokens=max_tokens(configs_folder, family, configs),
+        tokenizer=tokenizer,
+        size_bytes=sum(size.bytes for size in sizes),
+        kinds=family.kinds,
+        parts=sizes,
+        prior=named_prior(configs_folder, family),
+    )

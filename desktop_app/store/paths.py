@@ -6,6 +6,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import platformdirs
 
@@ -24,8 +25,22 @@ class Paths:
 
     @property
     def checkpoints(self) -> Path:
-        """Folders in diffusers layout."""
+        """Folders in diffusers layout, imported files, and what was fetched, in the layout of the hub's cache."""
         return self.data_dir / "checkpoints"
+
+    @property
+    def all_converted(self) -> Path:
+        """What became of fetched checkpoints whose weights were pickles, a folder each."""
+        return self.checkpoints / "converted"
+
+    def converted(self, ref: str) -> Path:
+        """Where the hub's checkpoint ``ref`` lies after its pickles were converted."""
+        return self.all_converted / quote(ref, safe="")
+
+    @property
+    def recipes(self) -> Path:
+        """The user's own recipes."""
+        return self.data_dir / "recipes"
 
     @property
     def gallery(self) -> Path:
@@ -67,6 +82,7 @@ class Paths:
         for folder in (
             self.data_dir,
             self.checkpoints,
+            self.recipes,
             self.gallery,
             self.inits,
             self.thumbnails,
