@@ -128,8 +128,9 @@ def _start_from_picture(source: Path, own_image: ImageRef | None, paths: Paths) 
     if request is None:
         hint = "Choose a PNG that Underpaint has written, or give --prompt."
         raise RequestError("The picture holds no request", str(source), hint)
-    if len(request.stages) > 1:
-        raise RequestError("The request has several stages", str(source), "This version repeats requests of one stage.")
+    if len(request.stages) > 2:
+        hint = "This version repeats requests of one stage, and of one with its refiner."
+        raise RequestError("The request has too many stages", str(source), hint)
     params = request.to_params()
     if own_image and own_image != request.init_image:
         # The size belonged to the other init image, --size gives another; without one there was no strength to keep.

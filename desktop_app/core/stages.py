@@ -182,15 +182,8 @@ def _check_steps(params: Params, steps: int) -> None:
 
 
 def _check_share(params: Params, base: Stage) -> None:
-    """Both sides of the handover must have a step."""
+    """Both sides of the handover must have a step; the refiner has one, since its share is less than 1."""
     at = handover_step(params.steps, params.refiner_share)
-    if at >= params.steps:
-        raise RequestError(
-            "No step is left for the refiner",
-            f"After {params.refiner_share:g} of {params.steps} steps none is left",
-            "Let the refiner take over earlier, or take more steps.",
-            param="refiner_share",
-        )
     if at <= base.first_step:
         skipped = f", and the strength leaves out the first {base.first_step}" if base.first_step else ""
         raise RequestError(
