@@ -15,6 +15,7 @@ import hashlib
 import json
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -76,8 +77,9 @@ class HubServer:
     repository.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, certificate: Path | None = None) -> None:
         self.root = root
+        self._scheme = "https" if certificate else "http"
         self.rate = 0
         self.requests: list[Seen] = []
         self.sent: dict[str, int] = {}
@@ -87,7 +89,7 @@ class HubServer:
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
         self.stopping = threading.Event()
-        self._server = _Server(self)
+        self._server = _Server(self, certificate)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="hub")
 
     @property
@@ -98,12 +100,12 @@ class HubServer:
     @property
     def url(self) -> str:
         """The endpoint."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     @property
     def files_url(self) -> str:
         """The other host, from which weights come."""
-        return f"http://localhost:{self.port}"
+        return f"{self._scheme}://localhost:{self.port}"
 
     def start(self) -> HubServer:
         """Serve, on threads that `stop` ends."""
@@ -185,10 +187,14 @@ class HubServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = False
 
-    def __init__(self, hub: HubServer) -> None:
+    def __init__(self, hub: HubServer, certificate: Path | None) -> None:
         self.hub = hub
         self._open: set[socket.socket] = set()
         super().__init__(("127.0.0.1", 0), _Handler)
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._open.add(request)
@@ -324,8 +330,8 @@ class _Handler(BaseHTTPRequestHandler):
         end = min([*ends, len(content)])
         for begin in range(0, end, CHUNK):
             chunk = content[begin : min(begin + CHUNK, end)]
-            self.wfile.write(chunk)
             hub.count(path, len(chunk))
+            self.wfile.write(chunk)
             if hub.rate and hub.stopping.wait(len(chunk) / hub.rate):
                 break
         if fault.stall_after is not None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import email.utils
+import functools
 import http.client
 import ipaddress
 import socket
@@ -87,6 +88,12 @@ class Connections:
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
         self._is_cut = threading.Event()
+
+    @functools.cached_property
+    def _tls(self) -> ssl.SSLContext:
+        import httpx2
+
+        return httpx2.create_ssl_context()
 
     def cut(self) -> None:
         """End what waits on a socket of these; nothing new begins."""
@@ -187,7 +194,7 @@ class Connections:
             return raw
         if proxy:
             _open_tunnel(raw, host, port, proxy)
-        secure = _tls().wrap_socket(raw, server_hostname=host, do_handshake_on_connect=False)
+        secure = self._tls.wrap_socket(raw, server_hostname=host, do_handshake_on_connect=False)
         stack.callback(self._forget, secure)
         self._add(secure)
         secure.do_handshake()
@@ -201,8 +208,10 @@ class Connections:
                 raw.settimeout(self._stall_s)
                 self._add(raw)
                 raw.connect(address)
-            except OSError as e:
+            except BaseException as e:
                 self._forget(raw)
+                if not isinstance(e, OSError):
+                    raise
                 trouble = e
                 self.check()
             else:
@@ -270,13 +279,6 @@ def _next(url: str, target: str) -> str:
     if scheme == "http" and url.startswith("https:"):
         raise Interrupted(f"it leads to {urlsplit(target).netloc} without protection (http)")
     return target
-
-
-def _tls() -> ssl.SSLContext:
-    import httpx2
-
-    context: ssl.SSLContext = httpx2.create_ssl_context()
-    return context
 
 
 # Proxies -----------------------------------------------------------------------------------------
