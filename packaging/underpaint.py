@@ -20,7 +20,7 @@ import system_libraries
 from problem import Problem, say
 
 PROJECT = Path(__file__).resolve().parent.parent
-COMMANDS = ("generate", "doctor", "self-test")
+COMMANDS = ("generate", "checkpoints", "doctor", "self-test")
 """Commands of the program that open no window."""
 
 CHECKS = (

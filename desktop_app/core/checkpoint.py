@@ -19,7 +19,8 @@ class CheckpointInfo:
     ``native_size`` is the side, in pixels, of the square pictures it was trained on; ``multiple`` the pixels that one
     latent covers; ``max_tokens`` how many tokens of a prompt it reads, begin and end marks included; ``tokenizer``
     the folder of its tokenizer, None where it has none; ``size_bytes`` its weights on disk; ``kinds`` the stages that
-    its family can run; ``parts`` the sizes of its parts with weights; ``prior`` the REF of the prior that it names.
+    its family can run; ``parts`` the sizes of its parts with weights; ``prior`` the REF of the prior that it names;
+    ``note`` a sentence that the user should know, or empty.
     """
 
     ref: str
@@ -34,3 +35,4 @@ class CheckpointInfo:
     kinds: tuple[StageKind, ...] = (StageKind.IMAGE_TO_IMAGE, StageKind.TEXT_TO_IMAGE)
     parts: tuple[PartSize, ...] = ()
     prior: str = ""
+    note: str = ""

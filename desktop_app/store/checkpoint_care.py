@@ -24,8 +24,8 @@ from desktop_app.core.engine import CancelFlag
 from desktop_app.core.errors import CheckpointError
 from desktop_app.core.families import family_of
 from desktop_app.store.checkpoint_files import damaged, read_json
-from desktop_app.store.checkpoints import CheckpointStore
-from desktop_app.store.file_import import SUFFIX, import_file, record_path, remove_file, verify_file
+from desktop_app.store.checkpoints import CheckpointStore, is_single_file
+from desktop_app.store.file_import import import_file, record_path, remove_file, verify_file
 from desktop_app.store.files import TEMPORARY_SUFFIX, make_folder, store_error, write_atomic
 from desktop_app.store.hub import read_ref
 from desktop_app.store.hub_cache import (
@@ -117,7 +117,7 @@ def _find_path(paths: Paths, ref: str) -> tuple[Path, Form] | None:
         for place in (path,) if path.is_absolute() else (path, paths.checkpoints / ref):
             if ref and place.is_dir():
                 return place.absolute(), Form.SNAPSHOT if place.absolute().parent.name == "snapshots" else Form.FOLDER
-            if ref and place.is_file() and place.suffix == SUFFIX:
+            if ref and is_single_file(place):
                 return place.absolute(), Form.FILE
     return None
 

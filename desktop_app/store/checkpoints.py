@@ -104,7 +104,7 @@ class CheckpointStore:
 
     def _own(self) -> Sequence[str]:
         folders = [index.parent for index in self._folder.glob(f"*/{INDEX_NAME}")]
-        files = [path for path in self._folder.glob(f"*{SINGLE_FILE}") if path.is_file()]
+        files = [path for path in self._folder.glob("*") if is_single_file(path)]
         return [str(path) for path in sorted((*folders, *files))]
 
     def _fetched(self) -> Sequence[str]:
@@ -120,7 +120,7 @@ class CheckpointStore:
         try:
             path = Path(ref).expanduser()
             for place in (path, self._folder / ref) if not path.is_absolute() else (path,):
-                if ref and "\0" not in ref and (place.is_dir() or (place.is_file() and place.suffix == SINGLE_FILE)):
+                if ref and "\0" not in ref and (place.is_dir() or is_single_file(place)):
                     return place.resolve() if place.is_dir() else place.absolute()
         except (OSError, ValueError, RuntimeError) as e:
             raise CheckpointError("The checkpoint cannot be found", f"{ref[:200]!r}: {e}", WHAT_IS_POSSIBLE) from e
@@ -140,6 +140,11 @@ class CheckpointStore:
         if not (snapshot / INDEX_NAME).is_file():
             return next(path for path in snapshot.glob(f"*{SINGLE_FILE}") if path.is_file())
         return snapshot
+
+
+def is_single_file(path: Path) -> bool:
+    """Whether ``path`` is a file that may be a checkpoint in one, by its name."""
+    return path.suffix.lower() == SINGLE_FILE and path.is_file()
 
 
 @contextlib.contextmanager
@@ -209,7 +214,7 @@ def _describe_file(ref: str, path: Path) -> CheckpointInfo:
     layout = _read_file(path)
     family = family_named(layout.family)
     assert family is not None, layout.family
-    return _describe(ref, path.stem, path, layout.folder, family, layout.parts, layout.tokenizer)
+    return _describe(ref, path.stem, path, layout.folder, family, layout.parts, layout.tokenizer, layout.note)
 
 
 def _describe(
@@ -220,6 +225,7 @@ def _describe(
     family: Family,
     sizes: tuple[PartSize, ...],
     tokenizer: Path | None,
+    note: str = "",
 ) -> CheckpointInfo:
     configs = read_parts(configs_folder, family)
     return CheckpointInfo(
@@ -235,4 +241,5 @@ def _describe(
         kinds=family.kinds,
         parts=sizes,
         prior=named_prior(configs_folder, family),
+        note=note,
     )
