@@ -276,6 +276,11 @@ class Document(QObject):
 
     # The checkpoint -------------------------------------------------------------------------------
 
+    def read_checkpoints_again(self) -> None:
+        """Look anew at the chosen checkpoint, prior and refiner: something was downloaded or removed."""
+        self._partners.clear()
+        self._read_checkpoint()
+
     def _read_checkpoint(self) -> None:
         self._checkpoint = None
         self._checkpoint_error = None
