@@ -4,6 +4,8 @@ T5, or with Qwen 3: Flux, Flux Kontext, Stable Diffusion 3, Z-Image. Random weig
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -80,10 +82,13 @@ def write_stable_diffusion_3(folder: Path, *, has_t5: bool = True) -> Path:
         tokenizer=clip,
         text_encoder_2=CLIPTextModelWithProjection(clip_config(vocab, 32)),
         tokenizer_2=clip,
-        text_encoder_3=t5_encoder(64) if has_t5 else None,
-        tokenizer_3=t5_tokenizer() if has_t5 else None,
+        text_encoder_3=t5_encoder(64),
+        tokenizer_3=t5_tokenizer(),
     )
     pipeline.save_pretrained(folder, safe_serialization=True)
+    for part in () if has_t5 else ("text_encoder_3", "tokenizer_3"):
+        shutil.rmtree(folder / part)
+        edit_index(folder, **{part: [None, None]})
     return folder
 
 
@@ -119,6 +124,11 @@ def write_z_image(folder: Path) -> Path:
     )
     pipeline.save_pretrained(folder, safe_serialization=True)
     return folder
+
+
+def edit_index(folder: Path, **entries: Any) -> None:
+    path = folder / "model_index.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **entries}))
 
 
 def flow_scheduler(**config: Any):

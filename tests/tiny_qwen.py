@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tiny import _byte_units
-from tiny_flow import flow_scheduler, qwen3_config, qwen_tokenizer
+from tiny_flow import edit_index, flow_scheduler, qwen3_config, qwen_tokenizer
 
 MISTRAL_CHAT = (
     "<s>{% for message in messages %}{% for part in message['content'] %}{{ part['text'] }}{% endfor %}{% endfor %}"
@@ -37,9 +37,7 @@ def write_qwen_image(folder: Path, *, edit: str = "") -> Path:
     diffusers.QwenImagePipeline(**parts).save_pretrained(folder, safe_serialization=True)
     if edit:
         write_processor(folder, tokenizer)
-        path = folder / "model_index.json"
-        index = json.loads(path.read_text())
-        path.write_text(json.dumps({**index, "_class_name": edit, "processor": ["transformers", "Qwen2VLProcessor"]}))
+        edit_index(folder, _class_name=edit, processor=["transformers", "Qwen2VLProcessor"])
     return folder
 
 
@@ -97,6 +95,8 @@ def qwen_vl_config(tokenizer: Any):
             "num_key_value_heads": 2,
             "rope_scaling": {"mrope_section": [1, 1, 2], "rope_type": "default", "type": "default"},
             "pad_token_id": tokenizer.pad_token_id,
+            "bos_token_id": tokenizer.pad_token_id,
+            "eos_token_id": tokenizer.eos_token_id,
         },
         vision_config={
             "depth": 2,
@@ -152,9 +152,7 @@ def write_flux_2(folder: Path) -> Path:
         transformer=flux_2_transformer(has_guidance=True),
     )
     pipeline.save_pretrained(folder, safe_serialization=True)
-    path = folder / "model_index.json"
-    index = json.loads(path.read_text())
-    path.write_text(json.dumps({**index, "tokenizer": ["transformers", "PixtralProcessor"]}))
+    edit_index(folder, tokenizer=["transformers", "PixtralProcessor"])
     return folder
 
 

@@ -11,15 +11,20 @@ from typing import Any
 from desktop_app.core.family import Family
 from desktop_app.core.request import StageKind
 from desktop_app.engine.calls import pipeline_class
-from desktop_app.engine.processors import PIXTRAL, QWEN, load_processor
+from desktop_app.engine.processors import OWN_PROCESSORS, load_processor
+from desktop_app.engine.single_file import load_components
+from desktop_app.store.any_checkpoint import family_at
 from desktop_app.store.checkpoint_files import choose_variant, has_variant
-from desktop_app.store.checkpoint_index import COMPONENTS, INDEX_NAME, read_family
+from desktop_app.store.checkpoint_index import COMPONENTS, INDEX_NAME
+from desktop_app.store.single_file import read_layout
 
 NOT_LOADED = ("safety_checker", "feature_extractor", "image_encoder")
 """Parts that no stage uses yet; without them a checkpoint is smaller by half and nothing is blackened in silence."""
 
 HARMLESS = (
     "Expected types for ",  # a checkpoint may bring AutoencoderTiny, and processors here are our own
+    "You have passed a non-standard module",  # a text encoder that diffusers itself has
+    "`use_return_dict` is deprecated",  # in the code of that one
     "but are not expected and will be ignored. Please verify your",  # its old config keys
     "should be kept in float32: []",  # said of a model that has no such parts, whenever it is cast
     "The following part of your input was truncated because CLIP",  # said in the result's notes
@@ -50,7 +55,9 @@ def quieten_libraries() -> None:
     for name in (
         "diffusers.configuration_utils",
         "diffusers.models.modeling_utils",
+        "diffusers.pipelines.pipeline_loading_utils",
         "diffusers.pipelines.pipeline_utils",
+        "transformers.configuration_utils",
         "transformers.tokenization_utils_base",
         "transformers.utils.import_utils",
     ):
@@ -64,9 +71,28 @@ def _quieten(name: str) -> None:
         logger.addFilter(HarmlessFilter())
 
 
-def load_pipelines(folder: Path, dtype: Any, device: str) -> dict[StageKind, Any]:
-    """A pipeline for each kind of stage, all with the same components in memory once."""
-    family = read_family(folder)
+def load_pipelines(path: Path, dtype: Any, device: str) -> dict[StageKind, Any]:
+    """A pipeline for each kind of stage of the folder or the single file ``path``, all with the same components in
+    memory once.
+    """
+    family = family_at(path)
+    kinds = {kind: pipeline_class(name) for kind, name in family.pipelines.items()}
+    for each in kinds.values():
+        _quieten(each.__module__)
+    first_class = next(iter(kinds.values()))
+    if path.is_file():
+        first = _build(first_class, load_components(path, read_layout(path), dtype))
+    else:
+        first = _load_folder(path, family, first_class, dtype)
+    _check_whole(first, family)
+    first.to(device)
+    pipelines = {kind: _sibling(each, first) for kind, each in kinds.items()}
+    for pipeline in pipelines.values():
+        pipeline.set_progress_bar_config(disable=True)
+    return pipelines
+
+
+def _load_folder(folder: Path, family: Family, first_class: Any, dtype: Any) -> Any:
     index = json.loads((folder / INDEX_NAME).read_bytes())
     left_out: dict[str, Any] = {part: None for part in _left_out(index) if part not in family.weighted}
     if "safety_checker" in left_out:
@@ -78,19 +104,12 @@ def load_pipelines(folder: Path, dtype: Any, device: str) -> dict[StageKind, Any
         for part in (*family.text_encoders, *family.others)
         if index[part][0] != "diffusers"
     }
-    for part in (*family.tokenizers, *family.processors):
-        if index[part][1] in (PIXTRAL, QWEN):
-            loaded[part] = load_processor(folder / part, index[part][1])
-    kinds = {kind: pipeline_class(name) for kind, name in family.pipelines.items()}
-    for each in kinds.values():
-        _quieten(each.__module__)
-    first = next(iter(kinds.values())).from_pretrained(str(folder), variant=variant, **loaded, **options, **left_out)
-    _check_whole(first, family)
-    first.to(device)
-    pipelines = {kind: _sibling(each, first) for kind, each in kinds.items()}
-    for pipeline in pipelines.values():
-        pipeline.set_progress_bar_config(disable=True)
-    return pipelines
+    named = {part: index[part][1] for part in (*family.tokenizers, *family.processors)}
+    processors = {part: load_processor(folder / part, name) for part, name in named.items() if name in OWN_PROCESSORS}
+    left_out |= dict.fromkeys(processors)
+    pipeline = first_class.from_pretrained(str(folder), variant=variant, **loaded, **options, **left_out)
+    pipeline.register_modules(**processors)
+    return pipeline
 
 
 def _sibling(pipeline_class: Any, first: Any) -> Any:
@@ -100,8 +119,12 @@ def _sibling(pipeline_class: Any, first: Any) -> Any:
     """
     if type(first) is pipeline_class:
         return first
+    return _build(pipeline_class, {"requires_safety_checker": False, **first.config, **first.components})
+
+
+def _build(pipeline_class: Any, known: dict[str, Any]) -> Any:
+    """A pipeline of what it takes of ``known``: components and switches by name."""
     names = list(inspect.signature(pipeline_class.__init__).parameters)[1:]
-    known = {**{name: first.config[name] for name in names if name in first.config}, **first.components}
     return pipeline_class(**{name: known[name] for name in names if name in known})
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 PIXTRAL = "PixtralProcessor"
 QWEN = "Qwen2VLProcessor"
+OWN_PROCESSORS = (PIXTRAL, QWEN)
 
 
 def load_processor(folder: Path, class_name: str) -> Any:

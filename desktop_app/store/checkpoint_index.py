@@ -25,6 +25,7 @@ from desktop_app.store.checkpoint_files import (
     weight_files,
 )
 from desktop_app.store.safetensors_header import read_header
+from desktop_app.store.tokens import PIECES
 
 INDEX_NAME = "model_index.json"
 _CLIP_VISION = {f"transformers.CLIP{name}" for name in ("ImageProcessor", "ImageProcessorPil", "FeatureExtractor")}
@@ -88,7 +89,7 @@ USUAL_PRIORS = {KANDINSKY_PRIOR: "kandinsky-community/kandinsky-2-2-prior"}
 MAX_CARD_CHARS = 64 * 1024
 _FRONT_MATTER = re.compile(r"---\n(.*?)\n---", re.DOTALL)
 _NAMED_PRIOR = re.compile(r"^prior:[ \t]*(?:\n[ \t]*-[ \t]*)?([^\s#][^\n]*)$", re.MULTILINE)
-_TOKENIZER_FILES = (("tokenizer.json",), ("vocab.json", "merges.txt"))
+_TOKENIZER_FILES = (("tokenizer.json",), (PIECES,), ("vocab.json", "merges.txt"))
 """Files that a tokenizer may consist of."""
 
 _SCHEDULER = re.compile(r"[A-Za-z0-9]+Scheduler")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,45 +14,72 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from desktop_app.core.errors import CheckpointError
 
 BEGIN, END = "<|startoftext|>", "<|endoftext|>"
+PIECES = "tokenizer.model"
+"""A tokenizer of the library sentencepiece."""
+
+CHATGLM_MARKS = 2
+"""[gMASK] and sop, which ChatGLM sets before each text; its file does not say so."""
 
 _CLIP_SPLIT = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 """How CLIP cuts a text into words before it cuts words into tokens (openai/CLIP, simple_tokenizer.py)."""
 
 
+Spans = list[tuple[int, int]]
+"""Begin and end of each token, in characters of the text."""
+
+
 class TokenCounter:
-    """Counts begin and end marks too: an empty prompt has 2. Quick enough for every keystroke; any thread."""
+    """Counts the marks that its tokenizer sets at the begin and the end too: an empty prompt may have 2. Quick enough
+    for every keystroke; any thread.
+    """
 
     def __init__(self, tokenizer_folder: Path, max_tokens: int) -> None:
         self.max_tokens = max_tokens
-        self._tokenizer = _load(tokenizer_folder)
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
+        self._cut, self._marks = _load(tokenizer_folder)
         self._lock = threading.Lock()
 
     def count(self, text: str) -> int:
-        """Tokens of ``text`` with the begin and the end mark."""
-        return len(self._offsets(text)) + 2
+        """Tokens of ``text`` with the marks."""
+        return len(self._spans(text)) + self._marks
 
     def overflow(self, text: str) -> int | None:
         """Index of the first character that is not read, None when all of ``text`` is."""
-        offsets = self._offsets(text)
-        room = max(self.max_tokens - 2, 0)
-        return offsets[room][0] if len(offsets) > room else None
+        spans = self._spans(text)
+        room = max(self.max_tokens - self._marks, 0)
+        return spans[room][0] if len(spans) > room else None
 
-    def _offsets(self, text: str) -> list[tuple[int, int]]:
+    def _spans(self, text: str) -> Spans:
         with self._lock:
-            return list(self._tokenizer.encode(text, add_special_tokens=False).offsets)
+            return self._cut(text)
 
 
-def _load(folder: Path) -> Tokenizer:
-    whole = folder / "tokenizer.json"
+def _load(folder: Path) -> tuple[Callable[[str], Spans], int]:
+    """What cuts a text into tokens, and how many marks come to them."""
     try:
-        if whole.is_file():
-            return Tokenizer.from_str(whole.read_text(encoding="utf-8"))
-        return _build_clip(folder)
+        if (folder / "tokenizer.json").is_file():
+            tokenizer = Tokenizer.from_str((folder / "tokenizer.json").read_text(encoding="utf-8"))
+            return _cutter(tokenizer), len(tokenizer.encode("").ids)
+        if (folder / PIECES).is_file():
+            return _load_pieces(folder / PIECES), CHATGLM_MARKS
+        return _cutter(_build_clip(folder)), 2
     except Exception as e:  # the library raises bare Exception for any damage
         detail = f"{folder.name}: {e}"[:300]
         raise CheckpointError("The checkpoint's tokenizer cannot be read", detail, "Fetch its files again.") from e
+
+
+def _cutter(tokenizer: Tokenizer) -> Callable[[str], Spans]:
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return lambda text: list(tokenizer.encode(text, add_special_tokens=False).offsets)
+
+
+def _load_pieces(path: Path) -> Callable[[str], Spans]:
+    processor = importlib.import_module("sentencepiece").SentencePieceProcessor(model_file=str(path))
+
+    def cut(text: str) -> Spans:
+        return list(processor.encode(text, return_type="offset_mapping")["offsets"])
+
+    return cut
 
 
 def _build_clip(folder: Path) -> Tokenizer:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from support import STARTER
 from tiny import write_tokenizer
+from tiny_flow import qwen_tokenizer, t5_tokenizer
+from tiny_other import write_pieces
 
 from desktop_app.core.errors import CheckpointError
 from desktop_app.store.tokens import TokenCounter
@@ -52,3 +54,42 @@ def test_a_tokenizer_that_cannot_be_read_is_told(tmp_path):
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(CheckpointError, match="tokenizer"):
         TokenCounter(tmp_path, 77)
+
+
+def write_t5(folder):
+    t5_tokenizer().save_pretrained(folder)
+
+
+def write_qwen(folder):
+    qwen_tokenizer().save_pretrained(folder)
+
+
+@pytest.mark.parametrize("write", [write_t5, write_qwen])
+@pytest.mark.parametrize("text", ["", "the cat", "don't 12,345", "line\nbreak"])
+def test_tokenizers_of_other_kinds_are_counted_with_their_own_marks(tmp_path, write, text):
+    from transformers import AutoTokenizer
+
+    write(tmp_path)
+    expected = AutoTokenizer.from_pretrained(tmp_path)(text).input_ids
+    assert TokenCounter(tmp_path, 512).count(text) == len(expected)
+
+
+def test_the_room_of_a_tokenizer_with_one_mark_has_one_mark_less(tmp_path):
+    write_t5(tmp_path)
+    counter = TokenCounter(tmp_path, 4)
+    text = "the cat the cat the cat"
+    assert counter.overflow("the cat the") is None
+    cut = counter.overflow(text)
+    assert text[:cut].split() == ["the", "cat", "the"]
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+def test_pieces_are_counted_as_chatglm_does(tmp_path):
+    pytest.importorskip("sentencepiece")
+    from diffusers.pipelines.kolors import ChatGLMTokenizer
+
+    folder = write_pieces(tmp_path / "pieces")
+    expected = ChatGLMTokenizer(str(folder / "tokenizer.model"))("the cat and the dog").input_ids
+    counter = TokenCounter(folder, 6)
+    assert counter.count("the cat and the dog") == len(expected)
+    assert 0 < counter.overflow("the cat and the dog") < 12
