@@ -72,6 +72,7 @@ class Document(QObject):
     ) -> None:
         super().__init__(parent)
         self.recipes = recipes
+        self.is_online = True
         self.undo_stack = QUndoStack(self)
         self.undo_stack.setUndoLimit(UNDO_LIMIT)
         self._gallery = gallery
@@ -203,7 +204,7 @@ class Document(QObject):
 
     def read_settings(self, source: Source) -> Request | str:
         """The request in the picture ``source``, or another program's generation text. Call it on the pool."""
-        return read_settings(source, self._gallery)
+        return read_settings(source, self._gallery, is_online=self.is_online)
 
     def _push_params(self, text: str, after: Params) -> None:
         if after != self._params:
@@ -232,7 +233,9 @@ class Document(QObject):
         self._opening = _Opening(self._opening.number + 1, text, params, is_edit)
         self._is_opening = True
         self._cancel = threading.Event()
-        self._opener.start(self._opening, partial(open_source, source, name, self._gallery, self._cancel))
+        self._opener.start(
+            self._opening, partial(open_source, source, name, self._gallery, self._cancel, is_online=self.is_online)
+        )
         self.opening_changed.emit(True)
 
     def _drop_opening(self) -> None:

@@ -39,14 +39,23 @@ class InitImage:
         return from_qimage(self.qimage)
 
 
-def open_source(source: Source, name: str, gallery: GalleryStore, cancel: CancelFlag | None = None) -> InitImage:
-    """``source`` as an init image, normalised and kept. Raises `ImageError`, `StoreError`, `Cancelled`."""
+def open_source(
+    source: Source, name: str, gallery: GalleryStore, cancel: CancelFlag | None = None, *, is_online: bool = True
+) -> InitImage:
+    """``source`` as an init image, normalised and kept. Nothing is fetched unless ``is_online``.
+
+    Raises `ImageError`, `StoreError`, `Cancelled`.
+    """
+    _check_network(source, is_online=is_online)
     picture, found_name = _load(source, name, gallery, cancel)
     return InitImage(gallery.keep_init_image(picture, found_name), to_qimage(picture))
 
 
-def read_settings(source: Source, gallery: GalleryStore, cancel: CancelFlag | None = None) -> Request | str:
+def read_settings(
+    source: Source, gallery: GalleryStore, cancel: CancelFlag | None = None, *, is_online: bool = True
+) -> Request | str:
     """The request in the picture ``source``, or the generation text of another program. Raises `StudioError`."""
+    _check_network(source, is_online=is_online)
     texts = read_texts(_contents(source, cancel))
     request = read_request(texts, gallery.find_image)
     if request is not None:
@@ -58,6 +67,13 @@ def read_settings(source: Source, gallery: GalleryStore, cancel: CancelFlag | No
         "Neither Underpaint nor a program that writes generation text has made it, or they were taken out.",
         "Drop it on the init image zone to start from it.",
     )
+
+
+def _check_network(source: Source, *, is_online: bool) -> None:
+    """An address that holds the picture itself needs no network."""
+    if isinstance(source, str) and not is_online and source.strip()[:5].lower() != "data:":
+        hint = "Switch it on in the menu Checkpoints, or save the picture and drop the file."
+        raise ImageError("The network is switched off", source[:120], hint)
 
 
 def _load(source: Source, name: str, gallery: GalleryStore, cancel: CancelFlag | None) -> tuple[Image.Image, str]:

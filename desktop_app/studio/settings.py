@@ -8,6 +8,8 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from desktop_app.core.engine import ATTENTIONS
+from desktop_app.core.memory import MemoryPlan
 from desktop_app.store.session import SessionStore
 from desktop_app.studio.autosave import Autosave
 
@@ -33,6 +35,17 @@ SETTINGS: dict[str, Setting] = {
         Setting("theme", "auto", "Theme", "Light, dark, or as the desktop is.", ("auto", "light", "dark")),
         Setting("snap_strength", True, "Strength snaps to whole steps", "A typed value is always kept as typed."),
         Setting("autostart", True, "Begin jobs at the start", "Off: the queue waits until you resume it."),
+        Setting(
+            "network", True, "Use the network", "Off: no connection is tried, for downloads and web pictures alike."
+        ),
+        Setting(
+            "memory_plan",
+            "auto",
+            "Memory",
+            "Where the weights are while a picture is made.",
+            ("auto", *(plan.value for plan in MemoryPlan)),
+        ),
+        Setting("attention", "", "Attention", "How attention is computed.", tuple(ATTENTIONS)),
         Setting("shortcuts", {}, "Keyboard shortcuts", "The keys of commands that have others than they began with."),
         Setting("layout", "", "Window layout"),
         Setting("last_folder", "", "Folder of the last opened picture"),

@@ -155,6 +155,8 @@ class MainWindow(QMainWindow):
     def _make_menus(self) -> None:
         menus = {menu: self.menuBar().addMenu(translate(text)) for menu, text in MENUS}
         menus["theme"] = QMenu(self.tr("&Theme"), self)
+        menus["memory"] = QMenu(self.tr("&Memory"), self)
+        menus["attention"] = QMenu(self.tr("A&ttention"), self)
         self.menus = menus
         for spec in ACTIONS:
             menus[spec.menu].addAction(self.actions_by_id[spec.id])
@@ -162,6 +164,9 @@ class MainWindow(QMainWindow):
             menus["view"].addAction(dock.toggleViewAction())
         menus["view"].addSeparator()
         menus["view"].addMenu(menus["theme"])
+        menus["generate"].addSeparator()
+        for name in ("memory", "attention"):
+            menus["generate"].addMenu(menus[name])
 
     def docks(self) -> tuple[QDockWidget, ...]:
         """All docks, left to right."""

@@ -21,7 +21,11 @@ from desktop_app.ui.field import set_role
 from desktop_app.ui.shortcuts import COMMANDS, Shortcuts
 from desktop_app.ui.theme import GRID
 
-COLUMNS = (("file", "edit", "image"), ("view", "theme"), ("generate", "checkpoints", "help"))
+COLUMNS = (
+    ("file", "edit", "image", "checkpoints"),
+    ("view", "theme", "help"),
+    ("generate", "memory", "attention"),
+)
 MAX_HEIGHT = 600
 KEYS_WIDTH = 132
 
@@ -119,7 +123,8 @@ class ShortcutsDialog(QDialog):
         return area
 
     def _add_group(self, grid: QGridLayout, menu: str) -> None:
-        titles = {**{name: translate(text) for name, text in MENUS}, "theme": self.tr("Theme")}
+        submenus = {"theme": self.tr("Theme"), "memory": self.tr("Memory"), "attention": self.tr("Attention")}
+        titles = {**{name: translate(text) for name, text in MENUS}, **submenus}
         title = QLabel(titles[menu].replace("&", ""))
         set_role(title, "heading")
         if grid.count():

@@ -38,6 +38,13 @@ def test_an_address_that_is_not_https_is_refused(gallery):
         open_source("http://example.org/cat.png", "", gallery)
 
 
+def test_without_a_network_no_address_is_fetched(gallery):
+    for read in (open_source, lambda source, _name, *rest, **options: read_settings(source, *rest, **options)):
+        with pytest.raises(ImageError, match="switched off") as caught:
+            read("https://example.org/cat.png", "", gallery, is_online=False)
+        assert "menu Checkpoints" in caught.value.hint
+
+
 def test_settings_come_from_our_pictures_and_from_those_of_others(gallery):
     request = make_request(prompt="a lemon")
     variation = gallery.save(request, make_result(request))
