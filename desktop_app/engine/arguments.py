@@ -35,9 +35,14 @@ def _taken(family: Family, stage: Stage) -> dict[str, Any]:
     return values
 
 
-def unread_text(pipeline: Any, text: str) -> str:
-    """The end of ``text`` that the checkpoint does not read, or empty."""
-    tokenizer = pipeline.tokenizer or pipeline.tokenizer_2
+def unread_text(pipeline: Any, family: Family, text: str) -> str:
+    """The end of ``text`` that the checkpoint does not read, or empty; by the tokenizer of the encoder that reads most,
+    which comes first in the family's row.
+    """
+    tokenizer = getattr(pipeline, family.tokenizers[0], None) if family.tokenizers else None
+    limit = family.max_tokens or getattr(tokenizer, "model_max_length", 0)
+    if tokenizer is None or not limit:
+        return ""
     ids = tokenizer(text, truncation=False, add_special_tokens=False).input_ids
-    room = tokenizer.model_max_length - 2
+    room = limit - tokenizer.num_special_tokens_to_add()
     return str(tokenizer.decode(ids[room:])).strip() if len(ids) > room else ""

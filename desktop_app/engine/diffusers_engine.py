@@ -201,11 +201,15 @@ class _Run:
 
     def _read_prompt(self, folder: Path, number: int, stage: Stage) -> dict[str, Any]:
         """The embeddings that the prior in ``folder`` makes of the prompts, as arguments of the decoder's pipeline."""
+        self._tell_unread(self._load(folder, number).pipelines[StageKind.EMBEDDING], family_at(folder), stage)
+        embeds: dict[str, Any] = self._whole(folder, lambda resident: self._embed(resident, folder, number, stage))
+        return embeds
+
+    def _embed(self, resident: Resident, folder: Path, number: int, stage: Stage) -> dict[str, Any] | None:
+        """Run the prior; None when what it makes has values that are not numbers."""
         import torch
 
-        resident = self._load(folder, number)
         pipeline = resident.pipelines[StageKind.EMBEDDING]
-        self._tell_unread(pipeline, stage)
         pipeline.scheduler = make_scheduler(DEFAULT_SCHEDULER, resident.scheduler)
         self._tell(Phase.ENCODING, number)
         with running(), resident.offload.using(pipeline):
@@ -215,26 +219,36 @@ class _Run:
                 callback_on_step_end=_PriorCallback(self, number),
             )
         embeds = {"image_embeds": made.image_embeds, "negative_image_embeds": made.negative_image_embeds}
-        if not all(torch.isfinite(each).all() for each in embeds.values()):
-            raise _no_content()
-        return embeds
+        return embeds if all(torch.isfinite(each).all() for each in embeds.values()) else None
 
     def _try_stage(
         self, folder: Path, number: int, stage: Stage, carried: Carried, embeds: dict[str, Any]
     ) -> Image.Image | Latents:
         resident = self._load(folder, number)
         if not embeds:
-            self._tell_unread(resident.pipelines[stage.kind], stage)
-        picture = self._call(resident, folder, number, carried, embeds)
-        if picture is None and resident.dtype != FULL_PRECISION:
+            self._tell_unread(resident.pipelines[stage.kind], family_at(folder), stage)
+        made: Image.Image | Latents = self._whole(
+            folder, lambda resident: self._call(resident, folder, number, carried, embeds)
+        )
+        return made
+
+    def _whole(self, folder: Path, run: Callable[[Resident], Any]) -> Any:
+        """What ``run`` makes of the checkpoint in ``folder``, in full precision where half gives None."""
+        resident = self._residency.get(folder)
+        made = run(resident)
+        if made is None and resident.dtype != FULL_PRECISION:
             self.notes.append(
                 "Half precision gave values that are not numbers; the picture was made in full precision."
             )
             self.dtype = FULL_PRECISION
-            picture = self._call(self._residency.get(folder, FULL_PRECISION), folder, number, carried, embeds)
-        if picture is None:
-            raise _no_content()
-        return picture
+            made = run(self._residency.get(folder, FULL_PRECISION))
+        if made is None:
+            raise DeviceError(
+                "The picture came out without content",
+                "The checkpoint gave values that are not numbers.",
+                "Try another scheduler or a lower guidance; if it stays, the checkpoint may be damaged.",
+            )
+        return made
 
     def _call(
         self, resident: Resident, folder: Path, number: int, carried: Carried, embeds: dict[str, Any]
@@ -280,16 +294,17 @@ class _Run:
         if by_latents:
             self.notes.append("The refiner got the latents themselves: both checkpoints have the same VAE.")
         else:
-            self.notes.append("The refiner got the picture's pixels: the checkpoints have different VAEs.")
+            note = "The refiner got the picture's pixels: the checkpoints are not known to have the same VAE."
+            self.notes.append(note)
 
     def _count(self, count: int, steps: int) -> None:
         self.steps_run.append(count)
         if count != steps:
             self.notes.append(f"The scheduler took {count} passes for {steps} steps.")
 
-    def _tell_unread(self, pipeline: Any, stage: Stage) -> None:
+    def _tell_unread(self, pipeline: Any, family: Family, stage: Stage) -> None:
         for what, text in (("prompt", stage.prompt), ("negative prompt", stage.negative_prompt)):
-            rest = unread_text(pipeline, text)
+            rest = unread_text(pipeline, family, text)
             if rest and (note := f"The end of the {what} was not read: “{rest}”.") not in self.notes:
                 self.notes.append(note)
 
@@ -379,11 +394,3 @@ def _latents(values: Any, vae: Any) -> Latents | None:
     import torch
 
     return Latents(values.cpu(), scale_of(vae)) if torch.isfinite(values).all() else None
-
-
-def _no_content() -> DeviceError:
-    return DeviceError(
-        "The picture came out without content",
-        "The checkpoint gave values that are not numbers.",
-        "Try another scheduler or a lower guidance; if it stays, the checkpoint may be damaged.",
-    )

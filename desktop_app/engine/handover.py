@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import filecmp
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,7 @@ from desktop_app.core.errors import CheckpointError
 from desktop_app.core.families import Family
 from desktop_app.core.params import handover_step
 from desktop_app.core.request import Request, Stage, StageKind
-from desktop_app.store.checkpoint_files import choose_variant, weight_files
-from desktop_app.store.checkpoint_index import read_config
-
-_LATENT_DECODERS = ("vae",)
-"""Decoders whose image-to-image pipelines take latents for a picture; Kandinsky's does not."""
+from desktop_app.store.same_part import has_same_vae
 
 
 @dataclass(frozen=True)
@@ -55,9 +50,9 @@ def next_stage(request: Request, number: int) -> Stage | None:
 
 def takes_latents(family: Family, folder: Path, stage: Stage, next_family: Family, next_folder: Path) -> bool:
     """Whether the finished latents of one checkpoint mean the same picture to the next one, which runs ``stage``."""
-    if family.decoder != next_family.decoder or family.decoder not in _LATENT_DECODERS:
-        return False
-    return stage.kind is StageKind.IMAGE_TO_IMAGE and _has_equal_part(family.decoder, folder, next_folder)
+    if not all(each.denoiser == "unet" and each.decoder == "vae" for each in (family, next_family)):
+        return False  # Kandinsky's pipeline takes no latents for a picture, and those of transformers pack them
+    return stage.kind is StageKind.IMAGE_TO_IMAGE and has_same_vae(folder, next_folder)
 
 
 def share_arguments(stage: Stage, scheduler: Any) -> dict[str, float]:
@@ -84,20 +79,3 @@ def _exact_share(scheduler: Any, steps: int, share: float) -> float:
     if len(levels) != steps or sum(level >= cut for level in levels) == first:
         return share
     return float(1 - int(levels[first - 1]) / of)
-
-
-def _has_equal_part(part: str, folder: Path, other: Path) -> bool:
-    """Whether both checkpoints have the same ``part``, by the contents of its files."""
-    if folder == other:
-        return True
-    try:
-        files, others = (weight_files(each, part, choose_variant(each, [part])) for each in (folder, other))
-        is_like = _plain_config(folder, part) == _plain_config(other, part) and len(files) == len(others)
-        return is_like and all(filecmp.cmp(*pair, shallow=False) for pair in zip(files, others, strict=True))
-    except (CheckpointError, OSError):  # no folder of parts; what is wrong with it, loading tells
-        return False
-
-
-def _plain_config(folder: Path, part: str) -> dict[str, Any]:
-    """Without what says nothing of the numbers: who wrote it, and where it lay."""
-    return {key: value for key, value in read_config(folder, part).items() if not key.startswith("_")}

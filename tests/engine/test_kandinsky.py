@@ -16,6 +16,7 @@ from desktop_app.core.engine import Phase
 from desktop_app.core.errors import Cancelled, CheckpointError
 from desktop_app.core.families import KANDINSKY, family_named
 from desktop_app.engine.diffusers_engine import DiffusersEngine
+from desktop_app.engine.residency import Residency
 from desktop_app.store.checkpoints import CheckpointStore
 
 
@@ -218,3 +219,14 @@ def test_a_prior_of_another_class_is_refused(paths, prior, tmp_path):
     (folder / "model_index.json").write_text(json.dumps(index))
     with pytest.raises(CheckpointError, match="class that is not known"):
         CheckpointStore(paths).resolve(str(folder))
+
+
+def test_the_prior_leaves_the_memory_that_the_decoder_needs(prior, decoder, tmp_path):
+    roomy, small = (Residency("cpu", budget=budget, disk=tmp_path) for budget in (10**9, 8_000_000))
+    for residency in (roomy, small):
+        for folder in (prior, decoder):
+            residency.plan(folder, (64, 64))
+            residency.get(folder)
+    assert [residency.has(prior) for residency in (roomy, small)] == [True, False]
+    for residency in (roomy, small):
+        residency.clear()
