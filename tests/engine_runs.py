@@ -20,6 +20,10 @@ NEVER = threading.Event()
 """A cancel flag that nobody sets."""
 
 
+SAME = 1e-6
+"""Pictures whose `distance` is less differ in the last bit of some colours at most."""
+
+
 @dataclass
 class Recorder:
     """Writes progress down; ``at_step`` is called after each denoising step."""

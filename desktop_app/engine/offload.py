@@ -1,6 +1,8 @@
 """Offload: a checkpoint's pipelines under one memory plan, and decoding in tiles. All by what diffusers offers.
 
-The pipelines of a checkpoint share their parts, so a plan is applied to each part once.
+The pipelines of a checkpoint share their parts, so a plan is applied to each part once. A plan changes the picture by
+the last bit of some colours at most, and on the CPU alone: there the order of a sum depends on where the weights lie in
+memory. Tiles change it a little.
 
 Tried on the CPU alone: resident, group offload to the disk, model offload with the CPU as its device. What a graphics
 card does with model offload, group offload on a stream, and sequential offload is written by diffusers' source.
@@ -106,22 +108,41 @@ class Offload:
             raise
 
     def _offload_part(self, name: str, part: Any, *, stays: bool) -> None:
+        """Let ``part`` come layer by layer, unless it uses weights in a way that does not allow it."""
         import torch
         from diffusers.hooks import apply_group_offloading
 
         if stays or not getattr(part, "_supports_group_offloading", True) or (self._folder and _has_ties(part)):
             part.to(self._device)
-            return
-        is_streamed = self._device in STREAMING and name in DENOISERS
+        elif self._folder:
+            _offload_to_disk(part, self._folder / f"{name}-{id(part):x}")
+        else:
+            is_streamed = self._device in STREAMING and name in DENOISERS
+            apply_group_offloading(
+                part,
+                onload_device=torch.device(self._device),
+                offload_type="leaf_level",
+                use_stream=is_streamed,
+                non_blocking=is_streamed,
+            )
+
+
+def _offload_to_disk(part: Any, folder: Path) -> None:
+    """Let the large layers of ``part`` wait in files of ``folder``.
+
+    Each by itself, and what is not in such a layer stays: diffusers leaves a tensor without content in the place of
+    what waits on the disk, and some pipelines read norms and statistics outside a forward pass (Flux 2's VAE).
+    """
+    import torch
+    from diffusers.hooks import apply_group_offloading
+
+    kinds = (torch.nn.Linear, torch.nn.Conv2d, torch.nn.Conv3d, torch.nn.Embedding)
+    for number, layer in enumerate(each for each in list(part.modules()) if isinstance(each, kinds)):
         apply_group_offloading(
-            part,
-            onload_device=torch.device(self._device),
-            offload_device=torch.device("cpu"),
+            layer,
+            onload_device=torch.device("cpu"),
             offload_type="leaf_level",
-            use_stream=is_streamed,
-            non_blocking=is_streamed,
-            # one folder a part, since the files are named by the layer alone
-            offload_to_disk_path=str(self._folder / f"{name}-{id(part):x}") if self._folder else None,
+            offload_to_disk_path=str(folder / str(number)),  # files are named by the layer's name, which is empty here
         )
 
 

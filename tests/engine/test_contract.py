@@ -6,12 +6,13 @@ import threading
 from dataclasses import replace
 
 import pytest
-from engine_runs import NEVER, Recorder, distance, paint
+from engine_runs import NEVER, SAME, Recorder, distance, paint
 from PIL import Image
 from support import make_picture, make_request
 
-from desktop_app.core.engine import Phase
+from desktop_app.core.engine import EngineOptions, Phase
 from desktop_app.core.errors import Cancelled, CheckpointError, ImageError
+from desktop_app.core.memory import MemoryPlan
 from desktop_app.core.params import Fit
 from desktop_app.core.request import hash_pixels
 
@@ -126,6 +127,26 @@ def test_a_closed_engine_starts_again(engine):
     before = hash_pixels(paint(engine, request))
     engine.close()
     assert hash_pixels(paint(engine, request)) == before
+
+
+@pytest.mark.parametrize("plan", [MemoryPlan.GROUP_OFFLOAD, MemoryPlan.RESIDENT, None])
+def test_how_memory_is_used_is_no_part_of_the_picture(engine, plan):
+    request = make_request()
+    before = paint(engine, request)
+    engine.configure(EngineOptions(plan=plan, attention="sdpa"))
+    result = engine.run(request, Recorder(), NEVER)
+    engine.configure(EngineOptions())
+    assert distance(before, result.image) < SAME
+    assert result.notes == ()
+    assert hash_pixels(paint(engine, request)) == hash_pixels(before)
+
+
+def test_the_memory_that_is_free_and_how_it_computes_are_told(real_engine):
+    real_engine.warm_up()
+    status = real_engine.status()
+    assert 0 < status.memory_free < status.memory_total
+    assert status.ram_free > 0
+    assert (status.dtype, status.attention) == ("float32", "PyTorch SDPA (xFormers not installed)")
 
 
 def test_the_device_is_told(engine):

@@ -7,6 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from engine_runs import SAME, distance
+from PIL import Image
 from support import make_picture
 
 from desktop_app.core.errors import OutOfMemory
@@ -37,7 +39,7 @@ def load(folder: Path):
 
 
 def run(pipeline, kind: StageKind, *, seed: int = 3, side: int = 64, stop_at: int | None = None):
-    """The picture's bytes; ``stop_at`` is the step after which the run is stopped."""
+    """The picture; ``stop_at`` is the step after which the run is stopped."""
     import torch
 
     def step(pipeline, number, timestep, tensors):
@@ -48,10 +50,10 @@ def run(pipeline, kind: StageKind, *, seed: int = 3, side: int = 64, stop_at: in
     picture = {"image": make_picture((side, side)), "strength": 0.7} if kind is StageKind.IMAGE_TO_IMAGE else {}
     size = {} if picture else {"width": side, "height": side}
     options = {"num_inference_steps": 4, "callback_on_step_end": step, **picture, **size}
-    return pipeline(prompt="the cat", generator=torch.Generator().manual_seed(seed), **options).images[0].tobytes()
+    return pipeline(prompt="the cat", generator=torch.Generator().manual_seed(seed), **options).images[0]
 
 
-def resident_pictures(folder: Path) -> dict[StageKind, bytes]:
+def resident_pictures(folder: Path) -> dict[StageKind, Image.Image]:
     return {kind: run(pipeline, kind) for kind, pipeline in load(folder).items()}
 
 
@@ -64,7 +66,7 @@ def test_every_plan_gives_the_same_picture_for_every_kind_of_stage_twice(request
     offload = Offload(pipelines.values(), plan, "cpu", tmp_path)
     for kind, pipeline in [*pipelines.items()] * 2:
         with offload.using(pipeline):
-            assert run(pipeline, kind) == expected[kind]
+            assert distance(run(pipeline, kind), expected[kind]) < SAME
     offload.close()
 
 
@@ -77,7 +79,7 @@ def test_a_run_after_one_that_was_stopped_gives_the_same_picture(tiny_checkpoint
         with pytest.raises(StoppedError), offload.using(pipeline):
             run(pipeline, kind, stop_at=1)
         with offload.using(pipeline):
-            assert run(pipeline, kind) == expected[kind]
+            assert distance(run(pipeline, kind), expected[kind]) < SAME
     offload.close()
 
 
@@ -100,7 +102,7 @@ def test_a_run_that_fails_inside_a_layer_leaves_it_usable(tiny_checkpoint, tmp_p
 def test_weights_are_on_the_disk_while_they_wait_and_gone_after(tiny_checkpoint, tmp_path):
     offload = Offload(load(tiny_checkpoint).values(), MemoryPlan.GROUP_OFFLOAD, "cpu", tmp_path / "disk")
     files = list((tmp_path / "disk").rglob("*.safetensors"))
-    assert sum(file.stat().st_size for file in files) >= offload.size_bytes
+    assert sum(file.stat().st_size for file in files) >= 0.95 * offload.size_bytes
     offload.close()
     assert not list((tmp_path / "disk").iterdir())
 
@@ -113,8 +115,8 @@ def test_two_checkpoints_on_one_disk_do_not_take_each_others_weights(tiny_checkp
     expected = [resident_pictures(folder)[kind] for folder in (tiny_checkpoint, other)]
     loaded = [load(folder) for folder in (tiny_checkpoint, other)]
     offloads = [Offload(each.values(), MemoryPlan.GROUP_OFFLOAD, "cpu", tmp_path / "disk") for each in loaded]
-    assert [run(each[kind], kind) for each in loaded] == expected
-    assert expected[0] != expected[1]
+    assert all(distance(run(each[kind], kind), picture) < SAME for each, picture in zip(loaded, expected, strict=True))
+    assert distance(*expected) > SAME
     for offload in offloads:
         offload.close()
 
@@ -191,7 +193,7 @@ def kandinsky_decoder():
     return pipeline
 
 
-def paint_kandinsky(pipeline) -> bytes:
+def paint_kandinsky(pipeline) -> Image.Image:
     import torch
 
     embeds = torch.linspace(-1, 1, 32)[None]
@@ -203,7 +205,7 @@ def paint_kandinsky(pipeline) -> bytes:
         num_inference_steps=3,
         generator=torch.Generator().manual_seed(1),
     )
-    return result.images[0].tobytes()
+    return result.images[0]
 
 
 @pytest.mark.parametrize("plan", RUNNABLE)
@@ -213,7 +215,7 @@ def test_a_decoder_that_takes_no_group_offload_stays_and_the_picture_is_the_same
     offload = Offload([pipeline], plan, "cpu", tmp_path)
     for _ in range(2):
         with offload.using(pipeline):
-            assert paint_kandinsky(pipeline) == expected
+            assert distance(paint_kandinsky(pipeline), expected) < SAME
     offload.close()
 
 

@@ -14,6 +14,7 @@ import pytest
 from engine_runs import NEVER, Recorder, lose_device, paint
 from support import PROJECT, make_request
 
+from desktop_app.core.engine import EngineOptions
 from desktop_app.core.errors import Cancelled, DeviceLost, EngineCrashed
 from desktop_app.core.request import hash_pixels
 from desktop_app.engine.process import EngineProcess
@@ -55,6 +56,24 @@ def test_a_child_that_died_between_two_runs_is_started_again(engine_process):
     engine_process.abort()
     engine_process._process.join(10)
     assert hash_pixels(paint(engine_process, request)) == expected
+
+
+def test_a_child_that_is_started_anew_is_told_the_options_again(engine_process):
+    request = make_request()
+    paint(engine_process, request)
+    engine_process.configure(EngineOptions(attention="xformers"))
+    engine_process.abort()
+    engine_process._process.join(10)
+    for _ in range(2):
+        assert any("xFormers" in note for note in engine_process.run(request, Recorder(), NEVER).notes)
+    engine_process.configure(EngineOptions())
+    assert engine_process.run(request, Recorder(), NEVER).notes == ()
+
+
+def test_options_start_no_child(engine_data_dir):
+    engine = EngineProcess(engine_data_dir, threads=1)
+    engine.configure(EngineOptions(attention="xformers"))
+    assert engine.pid is None
 
 
 def test_a_child_that_does_not_stop_is_ended(engine_data_dir):

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from engine_runs import NEVER, Recorder, distance, paint
+from engine_runs import NEVER, SAME, Recorder, distance, paint
 from support import PROJECT, make_request
 
 from desktop_app.core.engine import EngineOptions
@@ -82,10 +82,10 @@ def test_memory_that_is_full_at_any_pass_costs_no_job_and_no_pixel(engine, at, s
 @pytest.mark.parametrize("part", ["CLIPTextModel", "UNet2DConditionModel", "Decoder"])
 def test_when_tiles_are_not_enough_layers_come_from_the_disk(engine, init_ref, part):
     request = make_request(init_ref(), steps=STEPS)
-    expected = hash_pixels(paint(engine, request))
+    expected = paint(engine, request)
     with full_memory(part, times=2):
         result = engine.run(request, Recorder(), NEVER)
-    assert hash_pixels(result.image) == expected
+    assert distance(result.image, expected) < SAME
     assert [note for note in result.notes if "Memory" in note] == [LAYERS]
 
 
@@ -159,10 +159,10 @@ def test_a_cancel_while_less_memory_is_tried_stops_the_job(engine):
 
 def test_the_users_own_plan_gives_the_same_picture_and_is_kept(engine):
     request = make_request(steps=STEPS)
-    expected = hash_pixels(paint(engine, request))
+    expected = paint(engine, request)
     engine.configure(EngineOptions(plan=MemoryPlan.GROUP_OFFLOAD))
     result = engine.run(request, Recorder(), NEVER)
-    assert hash_pixels(result.image) == expected
+    assert distance(result.image, expected) < SAME
     assert not [note for note in result.notes if "memory" in note.lower()]
     assert engine._residency is not None
     assert next(iter(engine._residency._residents.values())).offload.plan is MemoryPlan.GROUP_OFFLOAD
