@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from desktop_app.core.catalog import CatalogEntry
 from desktop_app.core.checkpoint import CheckpointInfo
@@ -14,6 +15,7 @@ from desktop_app.core.download import DownloadPlan, DownloadProgress, RemoteFile
 from desktop_app.core.engine import CancelFlag
 from desktop_app.core.errors import Cancelled, CheckpointError
 from desktop_app.core.memory import PartSize
+from desktop_app.studio.checkpoint_rows import CheckpointAccess, Homes
 
 BASE, REFINER, PICKLED, GATED = "org/base", "org/refiner", "org/pickled", "org/gated"
 SLICE = 1000
@@ -52,6 +54,20 @@ def make_info(ref: str, path: Path, label: str = "Mine", family: str = "Stable D
     """An installed checkpoint of 2 million parameters."""
     parts = (PartSize("unet", 2_000_000, 4_000_000), PartSize("vae", 100_000, 200_000))
     return CheckpointInfo(ref, label, path, family, 512, 8, 77, None, 4_200_000, parts=parts)
+
+
+def make_access(homes: Homes, **changes: Any) -> CheckpointAccess:
+    """What a disk without any checkpoint can do, but for ``changes``."""
+    nothing = {
+        "survey": dict,
+        "find": lambda _ref: None,
+        "has_pickles": lambda _path: False,
+        "remove": lambda _ref: 0,
+        "discard": lambda _ref, _names: None,
+        "verify": lambda _ref, _report, _cancel: [],
+        "bring_in": lambda path, _report, _cancel: str(path),
+    }
+    return CheckpointAccess(**{**nothing, **changes}, homes=homes)
 
 
 class FolderDownloads:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
+import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -62,28 +64,33 @@ class Homes:
 
     def place_of(self, path: Path) -> Place:
         """Where ``path`` lies."""
+        real = path.resolve()
         for place, folders in (
             (Place.OWN, (self.own,)),
             (Place.PROGRAM, (self.program,)),
             (Place.SHARED, self.shared),
         ):
-            if any(path.is_relative_to(folder) for folder in folders):
+            if any(path.is_relative_to(folder) or real.is_relative_to(folder.resolve()) for folder in folders):
                 return place
         return Place.ELSEWHERE
 
 
 @dataclass(frozen=True)
 class CheckpointAccess:
-    """What the stores can do with checkpoints, as `desktop_app.app` hands it in. All of it is called on threads.
+    """What the stores can do with checkpoints. All of it is called on threads, and raises `StudioError`.
 
-    ``survey`` gives all installed checkpoints by REF, or why one cannot be used. ``homes`` are the program's own
-    folder of checkpoints, that of what it ships with, and the shared caches. ``remove`` gives the bytes freed, 0 for a
-    folder used in place, which is only forgotten. ``verify`` gives the names of damaged files. ``bring_in`` takes a
-    file or a folder and gives its REF.
+    ``survey`` gives all installed checkpoints by REF, or why one cannot be used; ``find`` where a REF lies, None where
+    that cannot be said; ``has_pickles`` whether it has to be converted. ``remove`` gives the bytes freed, 0 for what is
+    used in place, which is only forgotten; ``discard`` throws damaged files away, so that they are fetched anew.
+    ``verify`` gives the names of damaged files. ``bring_in`` takes a file or a folder and gives its REF. ``homes`` tell
+    where a checkpoint belongs.
     """
 
     survey: Callable[[], Mapping[str, CheckpointInfo | StudioError]]
+    find: Callable[[str], Path | None]
+    has_pickles: Callable[[Path], bool]
     remove: Callable[[str], int]
+    discard: Callable[[str, Sequence[str]], None]
     verify: Callable[[str, ReportDownload, CancelFlag], Sequence[str]]
     bring_in: Callable[[Path, ReportDownload, CancelFlag], str]
     homes: Homes
@@ -91,7 +98,9 @@ class CheckpointAccess:
 
 @dataclass(frozen=True)
 class Installed:
-    """One checkpoint on this machine; ``error`` says why it cannot be used."""
+    """One checkpoint on this machine; ``error`` says why it cannot be used. ``size_bytes`` are on the
+    disk; ``is_pickled``: it has to be converted first.
+    """
 
     ref: str
     label: str
@@ -102,6 +111,7 @@ class Installed:
     parts: tuple[PartSize, ...] = ()
     native_size: int = 0
     can_paint: bool = True
+    is_pickled: bool = False
     error: StudioError | None = None
 
 
@@ -172,7 +182,9 @@ class CheckpointRow:
         """Whether it has to be converted before use."""
         if self.download is not None and self.download.plan is not None:
             return self.download.plan.is_pickled
-        return self.entry is not None and self.entry.is_pickled and self.installed is None
+        if self.installed is not None:
+            return self.installed.is_pickled
+        return self.entry is not None and self.entry.is_pickled
 
     @property
     def error(self) -> StudioError | None:
@@ -258,6 +270,17 @@ def read_disk_use(folder: Path) -> DiskUse:
     return DiskUse(used, shutil.disk_usage(folder).free)
 
 
+def bytes_of(path: Path) -> int:
+    """What the file or the folder ``path`` takes on the disk, links followed; 0 where it is gone."""
+    sizes: dict[tuple[int, int], int] = {}
+    for file in (path, *path.rglob("*")) if path.is_dir() else (path,):
+        with contextlib.suppress(OSError):
+            status = file.stat()
+            if stat.S_ISREG(status.st_mode):
+                sizes[status.st_dev, status.st_ino] = status.st_size
+    return sum(sizes.values())
+
+
 def _bare(ref: str) -> str:
     """``ref`` without its revision."""
     return ref.partition("@")[0]
@@ -265,14 +288,30 @@ def _bare(ref: str) -> str:
 
 def _read_installed(ref: str, found: CheckpointInfo | StudioError, access: CheckpointAccess) -> Installed:
     if isinstance(found, StudioError):
-        path = Path(ref) if Path(ref).is_absolute() else None
-        place = access.homes.place_of(path) if path else Place.OWN
-        return Installed(ref, path.name if path else ref, path=path, place=place, error=found)
-    place = access.homes.place_of(found.path)
-    can_paint = bool(PAINTING.intersection(found.kinds))
+        return _read_unusable(ref, found, access)
     return Installed(
-        ref, found.label, found.family, found.path, place, found.size_bytes, found.parts, found.native_size, can_paint
+        ref,
+        found.label,
+        found.family,
+        found.path,
+        access.homes.place_of(found.path),
+        bytes_of(found.path) or found.size_bytes,
+        found.parts,
+        found.native_size,
+        can_paint=bool(PAINTING.intersection(found.kinds)),
     )
+
+
+def _read_unusable(ref: str, error: StudioError, access: CheckpointAccess) -> Installed:
+    path = access.find(ref)
+    if path is None:
+        return Installed(ref, ref, error=error)
+    try:
+        is_pickled = bool(hub_id(ref)) and access.has_pickles(path)
+    except StudioError:
+        is_pickled = False
+    place, label = access.homes.place_of(path), ref if hub_id(ref) else path.name
+    return Installed(ref, label, path=path, place=place, size_bytes=bytes_of(path), is_pickled=is_pickled, error=error)
 
 
 def _judge_entry(entry: CatalogEntry | None, judge: Judge | None) -> Judgement | None:

@@ -1,8 +1,9 @@
-"""CheckpointWork: what takes a while with a checkpoint on the disk: verify, remove, import."""
+"""CheckpointWork: what takes a while with a checkpoint on the disk: verify, remove, mend, import."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -24,6 +25,7 @@ class WorkKind(Enum):
 
     VERIFY = "verify"
     REMOVE = "remove"
+    DISCARD = "discard"
     BRING_IN = "bring in"
 
 
@@ -79,6 +81,10 @@ class CheckpointWork(QObject):
     def remove(self, ref: str) -> None:
         """Delete ``ref`` from the disk, or forget it where it is used in place."""
         self._start(Task(WorkKind.REMOVE, ref), lambda _report, _cancel: self._access.remove(ref))
+
+    def discard(self, ref: str, names: Sequence[str]) -> None:
+        """Throw the damaged files ``names`` of ``ref`` away."""
+        self._start(Task(WorkKind.DISCARD, ref), lambda _report, _cancel: self._access.discard(ref, names))
 
     def bring_in(self, path: Path) -> None:
         """Import a file, or use a folder where it is."""

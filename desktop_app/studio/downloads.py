@@ -76,6 +76,8 @@ class Download:
     error: StudioError | None = None
     is_agreed: bool = False
     """The user wants its pickles converted."""
+    is_local: bool = False
+    """Nothing has to be fetched, only converted."""
     is_held: bool = False
     """It was stopped because the network was switched off, and goes on when it is on again."""
     has_thread: bool = False
@@ -146,13 +148,13 @@ class Downloads(QObject):
         """List, paused, what earlier starts of the program left."""
         self._runner.start(_Task("unfinished"), lambda _report, _cancel: list(self._source.unfinished()))
 
-    def start(self, ref: str) -> None:
-        """Fetch ``ref``, or go on with it."""
+    def start(self, ref: str, *, is_local: bool = False) -> None:
+        """Fetch ``ref``, or go on with it. With ``is_local`` all of it is here, and is only to be converted."""
         download = self._downloads.get(ref)
         if download is not None and download.state is not DownloadState.DONE:
             self.resume(ref)
             return
-        download = self._downloads[ref] = Download(ref)
+        download = self._downloads[ref] = Download(ref, is_local=is_local)
         self._begin(download)
 
     def pause(self, ref: str) -> None:
@@ -214,7 +216,7 @@ class Downloads(QObject):
             return
         self._is_online = is_online
         for download in self.all:
-            if not is_online and download.state in CAN_PAUSE:
+            if not is_online and download.state in CAN_PAUSE and not download.is_local:
                 self.pause(download.ref)
                 download.is_held = True
             elif is_online and download.is_held and download.state is DownloadState.PAUSED:
@@ -234,8 +236,8 @@ class Downloads(QObject):
 
     def _begin(self, download: Download) -> None:
         download.error = None
-        download.is_held = not self._is_online
-        if not self._is_online:
+        download.is_held = not (self._is_online or download.is_local)
+        if download.is_held:
             self._move(download, DownloadState.PAUSED)
             return
         download.cancel = threading.Event()

@@ -10,14 +10,15 @@ from PySide6.QtCore import QObject, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QDialog, QWidget
 
+from desktop_app.core.conversion import CONSENT
 from desktop_app.core.download import DownloadPlan
 from desktop_app.core.errors import StudioError
 from desktop_app.studio.checkpoint_model import CheckpointModel
 from desktop_app.studio.checkpoint_rows import CheckpointRow
-from desktop_app.studio.checkpoint_work import CheckpointWork
+from desktop_app.studio.checkpoint_work import CheckpointWork, Task, WorkKind
 from desktop_app.studio.downloads import Downloads
 from desktop_app.studio.pool import PoolRunner
-from desktop_app.ui.checkpoint_commands import Circumstances, Command, hub_page, reason_against
+from desktop_app.ui.checkpoint_commands import Circumstances, Command, has_damage, hub_page, reason_against
 from desktop_app.ui.dialogs import show_folder
 from desktop_app.ui.download_dialogs import ConsentDialog, TokenDialog, ask_discard, ask_remove
 
@@ -63,13 +64,16 @@ class CheckpointActions(QObject):
         self._token = token
         self._token_place = ""
         self._window = window
+        work.done.connect(self._on_work_done)
         self._pool = PoolRunner(self, serial=True)
         self._pool.finished.connect(self._on_pool_finished)
         self._pool.failed.connect(self._on_pool_failed)
 
     def around(self, row: CheckpointRow) -> Circumstances:
         """What decides what can be done with ``row``."""
-        return Circumstances(self._downloads.is_online, row.ref == self.used_ref, self._work.find(row.ref))
+        is_local = row.download is not None and row.download.is_local
+        is_online = self._downloads.is_online or is_local
+        return Circumstances(is_online, row.ref == self.used_ref, self._work.find(row.ref))
 
     def give(self, command: Command, ref: str) -> None:
         """Do ``command`` with the row ``ref``, unless there is a reason against it."""
@@ -80,7 +84,7 @@ class CheckpointActions(QObject):
     def ask_consent(self, ref: str, plan: DownloadPlan) -> None:
         """Ask whether the pickles of ``ref`` shall be converted."""
         row = self._model.row_at(self._model.row_of(ref))
-        dialog = ConsentDialog(row.label if row else ref, plan, self._window)
+        dialog = ConsentDialog(row.label if row else ref, plan, CONSENT, self._window)
         dialog.accepted.connect(partial(self._downloads.agree, ref))
         dialog.rejected.connect(partial(self._downloads.decline, ref))
         _open(dialog)
@@ -107,7 +111,8 @@ class CheckpointActions(QObject):
         return {
             Command.USE: lambda row: self.use_requested.emit(row.ref),
             Command.DOWNLOAD: self._download,
-            Command.REPAIR: lambda row: self._downloads.start(row.ref),
+            Command.REPAIR: self._repair,
+            Command.CONVERT: lambda row: self._downloads.start(row.ref, is_local=True),
             Command.ANSWER: self._answer,
             Command.PAUSE: lambda row: self._downloads.pause(row.ref),
             Command.RESUME: lambda row: self._downloads.resume(row.ref),
@@ -128,6 +133,18 @@ class CheckpointActions(QObject):
         for ref in (row.ref, *needs):
             self._downloads.start(ref)
         self.download_begun.emit(row.ref)
+
+    def _repair(self, row: CheckpointRow) -> None:
+        """Fetch what is missing, after what is damaged was thrown away."""
+        task = self._work.find(row.ref)
+        if task is not None and has_damage(task):
+            self._work.discard(row.ref, task.outcome)
+        else:
+            self._downloads.start(row.ref)
+
+    def _on_work_done(self, task: Task) -> None:
+        if task.kind is WorkKind.DISCARD:
+            self._downloads.start(task.ref)
 
     def _answer(self, row: CheckpointRow) -> None:
         if row.download is not None and row.download.plan is not None:

@@ -19,6 +19,7 @@ class Command(Enum):
     USE = "use"
     DOWNLOAD = "download"
     REPAIR = "repair"
+    CONVERT = "convert"
     ANSWER = "answer"
     PAUSE = "pause"
     RESUME = "resume"
@@ -55,6 +56,11 @@ COMMANDS: dict[Command, CommandSpec] = {
         QT_TRANSLATE_NOOP("Checkpoints", "Repair"),
         "download",
         QT_TRANSLATE_NOOP("Checkpoints", "Fetch again what is missing or damaged"),
+    ),
+    Command.CONVERT: CommandSpec(
+        QT_TRANSLATE_NOOP("Checkpoints", "Convert…"),
+        "swap",
+        QT_TRANSLATE_NOOP("Checkpoints", "Its weights are in an unsafe format; make safetensors of them, once"),
     ),
     Command.ANSWER: CommandSpec(
         QT_TRANSLATE_NOOP("Checkpoints", "Read and answer…"),
@@ -119,7 +125,15 @@ COMMANDS: dict[Command, CommandSpec] = {
 }
 
 NEEDS_NETWORK = (Command.DOWNLOAD, Command.REPAIR, Command.RESUME, Command.RETRY)
-PRIMARY = (Command.USE, Command.DOWNLOAD, Command.ANSWER, Command.RESUME, Command.RETRY, Command.REPAIR)
+PRIMARY = (
+    Command.USE,
+    Command.DOWNLOAD,
+    Command.ANSWER,
+    Command.RESUME,
+    Command.RETRY,
+    Command.REPAIR,
+    Command.CONVERT,
+)
 """The first of these that a row offers stands out."""
 
 NETWORK_OFF = QT_TRANSLATE_NOOP("Checkpoints", "The network is switched off, at the bottom of this window.")
@@ -164,7 +178,7 @@ def reason_against(command: Command, around: Circumstances) -> str:
         return translate(NETWORK_OFF)
     if command in (Command.REMOVE, Command.FORGET) and around.is_used:
         return translate(IN_USE)
-    if command in (Command.REMOVE, Command.FORGET, Command.REPAIR) and around.is_busy:
+    if command in (Command.REMOVE, Command.FORGET, Command.REPAIR, Command.CONVERT) and around.is_busy:
         return translate(BUSY)
     return ""
 
@@ -202,7 +216,9 @@ def _commands_of_installed(row: CheckpointRow, around: Circumstances) -> list[Co
     is_from_hub = bool(hub_page(row.ref))
     is_damaged = row.error is not None or has_damage(around.task)
     commands = [Command.USE] if row.error is None and row.can_paint else []
-    if is_damaged and is_from_hub and row.installed.place is not Place.SHARED:
+    if row.installed.is_pickled:
+        commands.append(Command.CONVERT)
+    elif is_damaged and is_from_hub and row.installed.place is not Place.SHARED:
         commands.append(Command.REPAIR)
     if around.is_busy and around.task is not None and around.task.kind is WorkKind.VERIFY:
         commands.append(Command.STOP_WORK)

@@ -217,6 +217,8 @@ def task_text(task: Task) -> str:
         return _verify_text(task)
     if task.kind is WorkKind.REMOVE:
         return translate(QT_TRANSLATE_NOOP("Checkpoints", "Removing…")) if task.is_running else ""
+    if task.kind is WorkKind.DISCARD:
+        return translate(QT_TRANSLATE_NOOP("Checkpoints", "Throwing damaged files away…")) if task.is_running else ""
     name = task.ref.replace("\\", "/").rstrip("/").rpartition("/")[2]
     text = translate(QT_TRANSLATE_NOOP("Checkpoints", "Importing %1")).replace("%1", name)
     return f"{text} · {progress_text(task.progress)}" if task.progress else f"{text}…"
@@ -229,7 +231,7 @@ def _verify_text(task: Task) -> str:
     if task.outcome is None:
         return ""
     if not task.outcome:
-        return translate(QT_TRANSLATE_NOOP("Checkpoints", "Verified: every file is as it was published."))
+        return translate(QT_TRANSLATE_NOOP("Checkpoints", "Verified: no damage was found."))
     one = translate(QT_TRANSLATE_NOOP("Checkpoints", "One file is damaged:"))
     many = translate(QT_TRANSLATE_NOOP("Checkpoints", "%1 files are damaged:"))
     return f"{plural(len(task.outcome), one, many)} {', '.join(task.outcome)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QCoreApplication, Qt, Signal
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from desktop_app.core.conversion import Consent
 from desktop_app.core.download import DownloadPlan
 from desktop_app.ui.checkpoint_texts import TOKEN_PLACES, translate
 from desktop_app.ui.field import set_role
@@ -130,34 +131,31 @@ class TokenDialog(QDialog):
 class ConsentDialog(QDialog):
     """Says what converting pickles means, and asks. Accepted means yes; the safe answer is the default."""
 
-    def __init__(self, label: str, plan: DownloadPlan, parent: QWidget | None = None) -> None:
+    def __init__(self, label: str, plan: DownloadPlan, consent: Consent, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("consentDialog")
-        self.setWindowTitle(self.tr("Unsafe weights"))
-        title = self.tr("%1 exists only in an unsafe format").replace("%1", label)
-        what = self.tr(
-            "Its weights are pickles (.bin): files that can hold a program, which would run when they are opened. "
-            "Underpaint never opens them to paint."
-        )
-        how = self.tr(
-            "It can convert them once into safetensors, which hold numbers only. That happens in a process of its "
-            "own that has no network, little time and memory, and reads numbers only; a file that holds anything else "
-            "is refused. No such process is perfectly safe: agree only if you trust who published it."
-        )
-        needed = self.tr("To download: %1. The converted copy takes about as much.")
+        self.setWindowTitle(label)
+        missing = max(plan.total_bytes - plan.present_bytes, 0)
+        size = self.tr("To download: %1. The converted copy takes about as much.").replace("%1", file_size(missing))
+        source = self.tr("Published as %1, revision %2").replace("%1", plan.ref).replace("%2", plan.commit[:12])
         buttons = QDialogButtonBox()
-        agree = buttons.addButton(self.tr("Download and convert"), QDialogButtonBox.ButtonRole.AcceptRole)
+        agree = buttons.addButton(_consent(consent.agree), QDialogButtonBox.ButtonRole.AcceptRole)
         agree.setObjectName("consentAgree")
         agree.setAutoDefault(False)
         decline = buttons.addButton(self.tr("Leave it"), QDialogButtonBox.ButtonRole.RejectRole)
         decline.setDefault(True)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
-        size = needed.replace("%1", file_size(max(plan.total_bytes - plan.present_bytes, 0)))
-        source = self.tr("Published as %1, revision %2").replace("%1", plan.ref).replace("%2", plan.commit[:12])
-        rows = (_text(title, "heading"), _text(what), _text(how), _text(size), _text(source, "caption"), buttons)
-        _lay_out(self, *rows)
+        paragraphs = (consent.what_it_is, consent.what_is_done, consent.what_remains)
+        texts = [_text(" ".join(map(_consent, sentences))) for sentences in paragraphs]
+        facts = _text(f"{size}\n{source}" if missing else source, "caption")
+        _lay_out(self, _text(_consent(consent.title), "heading"), *texts, facts, buttons)
         decline.setFocus()
+
+
+def _consent(sentence: str) -> str:
+    """A sentence of `Consent` in the user's language."""
+    return QCoreApplication.translate("Consent", sentence)
 
 
 def ask_remove(parent: QWidget, label: str, size: int) -> bool:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from contextlib import closing
 
 import pytest
-from checkpoint_cases import BASE, CATALOG, REFINER, SLICE, FolderDownloads, convert_by_renaming, make_info
+from checkpoint_cases import BASE, CATALOG, REFINER, SLICE, FolderDownloads, convert_by_renaming, make_access, make_info
 from PySide6.QtCore import QPersistentModelIndex, Qt
 
 from desktop_app.core.engine import EngineStatus
 from desktop_app.core.errors import CheckpointError, StoreError
 from desktop_app.core.memory import Verdict
 from desktop_app.studio.checkpoint_model import CheckpointModel
-from desktop_app.studio.checkpoint_rows import CheckpointAccess, CheckpointRow, Homes, RowFilter, Section
+from desktop_app.studio.checkpoint_rows import CheckpointRow, Homes, RowFilter, Section
 from desktop_app.studio.downloads import Downloads, DownloadState
 
 
@@ -45,7 +45,7 @@ def downloads(qapp, source):
 def model(tmp_path, found, downloads):
     (tmp_path / "checkpoints").mkdir()
     homes = Homes(tmp_path / "checkpoints", tmp_path / "program")
-    access = CheckpointAccess(lambda: survey(found), len, lambda *_: (), lambda *_: "", homes)
+    access = make_access(homes, survey=lambda: survey(found))
     with closing(CheckpointModel(access, CATALOG, downloads, lambda row: f"row {row.label}")) as made:
         yield made
 

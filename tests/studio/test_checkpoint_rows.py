@@ -6,13 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from checkpoint_cases import BASE, CATALOG, GATED, PICKLED, REFINER, make_info
+from checkpoint_cases import BASE, CATALOG, GATED, PICKLED, REFINER, make_access, make_info
 
 from desktop_app.core.download import DownloadPlan, DownloadProgress, RemoteFile
 from desktop_app.core.errors import CheckpointError
 from desktop_app.core.request import StageKind
 from desktop_app.studio.checkpoint_rows import (
-    CheckpointAccess,
     CheckpointRow,
     Homes,
     Installed,
@@ -46,7 +45,7 @@ def access(tmp_path):
     }
     homes = Homes(tmp_path / "own", tmp_path / "program", (tmp_path / "shared",))
     (tmp_path / "own").mkdir()
-    return CheckpointAccess(lambda: found, len, lambda *_: (), lambda *_: "", homes)
+    return make_access(homes, survey=lambda: found, find=Path)
 
 
 def test_what_is_neither_here_nor_on_its_way_is_available():

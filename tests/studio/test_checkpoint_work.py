@@ -7,10 +7,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from checkpoint_cases import make_access
 
 from desktop_app.core.download import DownloadProgress
 from desktop_app.core.errors import Cancelled, CheckpointError
-from desktop_app.studio.checkpoint_rows import CheckpointAccess, Homes
+from desktop_app.studio.checkpoint_rows import Homes
 from desktop_app.studio.checkpoint_work import CheckpointWork, WorkKind
 
 
@@ -34,6 +35,9 @@ class Disk:
         self.removed.append(ref)
         return 4000
 
+    def discard(self, ref, names):
+        self.removed += [f"{ref}/{name}" for name in names]
+
     def bring_in(self, path, _report, _cancel):
         return f"imported/{path.stem}"
 
@@ -46,7 +50,8 @@ def disk() -> Disk:
 @pytest.fixture
 def work(qapp, disk):
     homes = Homes(Path("/own"), Path("/program"))
-    with closing(CheckpointWork(CheckpointAccess(dict, disk.remove, disk.verify, disk.bring_in, homes))) as made:
+    access = make_access(homes, remove=disk.remove, discard=disk.discard, verify=disk.verify, bring_in=disk.bring_in)
+    with closing(CheckpointWork(access)) as made:
         yield made
 
 
@@ -79,6 +84,13 @@ def test_what_is_removed_says_how_many_bytes_are_free_now(qtbot, work, disk):
     with qtbot.waitSignal(work.done) as done:
         work.remove("org/one")
     assert (done.args[0].outcome, disk.removed) == (4000, ["org/one"])
+
+
+def test_damaged_files_are_thrown_away(qtbot, work, disk):
+    with qtbot.waitSignal(work.done) as done:
+        work.discard("org/one", ["unet.safetensors"])
+    assert done.args[0].kind is WorkKind.DISCARD
+    assert disk.removed == ["org/one/unet.safetensors"]
 
 
 def test_an_import_ends_with_its_ref(qtbot, work, tmp_path):

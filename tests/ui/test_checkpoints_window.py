@@ -16,6 +16,7 @@ from checkpoint_cases import (
     SLICE,
     FolderDownloads,
     convert_by_renaming,
+    make_access,
     make_info,
 )
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
@@ -26,7 +27,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QLineEdit, QMessageB
 from desktop_app.core.download import DownloadProgress
 from desktop_app.core.errors import CheckpointError
 from desktop_app.studio.checkpoint_model import CheckpointModel
-from desktop_app.studio.checkpoint_rows import CheckpointAccess, Homes, Section
+from desktop_app.studio.checkpoint_rows import Homes, Section
 from desktop_app.studio.checkpoint_work import CheckpointWork
 from desktop_app.studio.downloads import Downloads, DownloadState
 from desktop_app.ui import checkpoint_actions
@@ -63,6 +64,18 @@ class Disk:
         info = self.infos.pop(ref)
         shutil.rmtree(info.path, ignore_errors=True)
         return info.size_bytes
+
+    def find(self, ref):
+        path = self.homes.shared[0] / ref
+        return path if path.exists() else None
+
+    def has_pickles(self, path):
+        return bool(list(path.glob("*.bin")))
+
+    def discard(self, ref, names):
+        assert names == self.damaged
+        self.infos.pop(ref)
+        shutil.rmtree(self.own)
 
     def verify(self, _ref, report, _cancel):
         report(DownloadProgress(2, 2))
@@ -119,7 +132,8 @@ def token() -> MemoryToken:
 @pytest.fixture
 def shown(qtbot, disk, downloads, token, icons):
     """The window, after its first look at the disk."""
-    access = CheckpointAccess(disk.survey, disk.remove, disk.verify, disk.bring_in, disk.homes)
+    methods = {name: getattr(disk, name) for name in ("survey", "remove", "discard", "verify", "bring_in")}
+    access = make_access(disk.homes, find=disk.find, has_pickles=disk.has_pickles, **methods)
     model, work = CheckpointModel(access, CATALOG, downloads, row_text), CheckpointWork(access)
     window = CheckpointsWindow(model, downloads, work, token, icons)
     qtbot.addWidget(window)
@@ -426,16 +440,34 @@ def test_one_that_is_used_in_place_is_only_taken_off_the_list(qtbot, shown):
     qtbot.waitUntil(lambda: row_of(shown, MINE) is None)
 
 
-def test_verifying_says_that_all_is_well_or_offers_to_repair(qtbot, shown, disk):
+def test_verifying_says_that_all_is_well_or_offers_to_repair(qtbot, shown, source, disk):
     shown.select("org/own")
     press(shown, Command.VERIFY)
     state = shown.findChild(QLabel, "checkpointState")
-    qtbot.waitUntil(lambda: state.text() == "Verified: every file is as it was published.")
+    qtbot.waitUntil(lambda: state.text() == "Verified: no damage was found.")
     disk.damaged = ["unet.safetensors"]
     press(shown, Command.VERIFY)
     error = shown.findChild(QLabel, "checkpointError")
     qtbot.waitUntil(lambda: error.text() == "One file is damaged: unet.safetensors")
-    assert Command.REPAIR in offered(shown)
+    source.add("org/own")
+    source.allow()
+    press(shown, Command.REPAIR)
+    qtbot.waitUntil(lambda: (row := row_of(shown, "org/own")) is not None and row.section is Section.INSTALLED)
+    assert disk.own.is_dir()
+
+
+def test_pickles_of_another_program_are_converted_without_a_download(qtbot, shown, source, disk, downloads):
+    shown.show_online(False)
+    folder = disk.homes.shared[0] / PICKLED
+    shutil.copytree(source.source / PICKLED, folder)
+    disk.infos[PICKLED] = CheckpointError("The weights are pickles")
+    with qtbot.waitSignal(shown.view.model().surveyed):
+        shown.view.model().refresh()
+    shown.select(PICKLED)
+    assert offered(shown) == [Command.CONVERT, Command.SHOW_FOLDER, Command.OPEN_PAGE]
+    press(shown, Command.CONVERT)
+    qtbot.waitUntil(lambda: shown.findChild(ConsentDialog) is not None)
+    assert downloads.find(PICKLED).is_local
 
 
 def test_its_folder_is_shown(shown, disk, monkeypatch):
