@@ -136,6 +136,10 @@ REFUSED: Mapping[str, str] = MappingProxyType(
             "Kandinsky 2.1 reads prompts with a text encoder of its own, which is not loaded here. Kandinsky 2.2, "
             "which came after it, is supported.",
         ),
+        **dict.fromkeys(
+            ("KandinskyV22CombinedPipeline", "KandinskyV22Img2ImgCombinedPipeline"),
+            "It is Kandinsky 2.2 and its prior in one folder. Choose the two as they are published, in a folder each.",
+        ),
         "QwenImageLayeredPipeline": "Qwen-Image Layered takes a picture apart into several layers, and paints none.",
         **dict.fromkeys(
             (

@@ -10,7 +10,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
-from desktop_app.core.params import effective_steps
+from desktop_app.core.params import DEFAULT_SCHEDULER, effective_steps
 from desktop_app.core.request import StageKind
 
 USUAL_KEYWORDS: Mapping[str, str] = MappingProxyType(
@@ -42,6 +42,7 @@ _REASONS = {
     "guidance_scale": "This family of checkpoints takes no guidance.",
     "strength": "This family of checkpoints takes no strength: it always runs all steps.",
     "steps": "This family of checkpoints takes no number of steps.",
+    "scheduler": "This family of checkpoints runs with its own scheduler only.",
 }
 """Why a field of `Params` has no place, where the family's own row does not say it."""
 
@@ -120,6 +121,8 @@ class Family:
             has_place = bool(self.refiners)
         elif param in ORIGINAL_SIZE:
             has_place = self.takes_original_size
+        elif param == "scheduler":
+            has_place = self.schedulers != (DEFAULT_SCHEDULER,)
         elif param in MARKS:
             has_place = param in self.keywords or bool(self.refiners)
         else:

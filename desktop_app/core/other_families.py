@@ -37,7 +37,7 @@ OTHER_FAMILIES = (
     ),
     Family(
         "Kolors",
-        frozenset({"KolorsPipeline", "KolorsImg2ImgPipeline"}),
+        frozenset({"KolorsPipeline", "KolorsImg2ImgPipeline", "KolorsPAGPipeline"}),
         {StageKind.IMAGE_TO_IMAGE: "KolorsImg2ImgPipeline", StageKind.TEXT_TO_IMAGE: "KolorsPipeline"},
         max_tokens=256,
     ),

@@ -12,6 +12,12 @@ _BOTH = (StageKind.IMAGE_TO_IMAGE, StageKind.TEXT_TO_IMAGE)
 _NO_NEGATIVE = "{} has its guidance built in and reads no negative prompt: say in the prompt what you want instead."
 _NO_STRENGTH = "{} changes the picture as the prompt tells it, and always runs all steps: there is no strength."
 _DISTILLED = "{} was trained to paint in a few steps without guidance."
+_OWN_SCHEDULER = "{} follows a straight flow from noise to picture, which its own scheduler knows and others do not."
+
+
+def _why(label: str, **more: str) -> dict[str, str]:
+    """The reasons of a family, with its name put in."""
+    return {name: text.format(label) for name, text in {"scheduler": _OWN_SCHEDULER, **more}.items()}
 
 
 def _takes(*left_out: str, **renamed: str) -> dict[str, str]:
@@ -78,6 +84,7 @@ TRANSFORMER_FAMILIES = (
         "Stable Diffusion 3",
         _SD3_CLASSES,
         text_encoders=("text_encoder_3", "text_encoder", "text_encoder_2"),
+        reasons=_why("Stable Diffusion 3"),
         max_tokens=256,
         **_SD3,
     ),
@@ -85,16 +92,14 @@ TRANSFORMER_FAMILIES = (
         "Stable Diffusion 3",  # without the largest of its text encoders, which may be left out
         _SD3_CLASSES,
         text_encoders=("text_encoder", "text_encoder_2"),
+        reasons=_why("Stable Diffusion 3"),
         **_SD3,
     ),
     Family(
         "Flux Schnell",
         _FLUX_CLASSES,
         keywords=_takes("negative_prompt", "guidance_scale"),
-        reasons={
-            "negative_prompt": _NO_NEGATIVE.format("Flux Schnell"),
-            "guidance_scale": _DISTILLED.format("Flux Schnell"),
-        },
+        reasons=_why("Flux Schnell", negative_prompt=_NO_NEGATIVE, guidance_scale=_DISTILLED),
         sign=("transformer", "guidance_embeds", False),
         **_FLUX,
     ),
@@ -102,17 +107,14 @@ TRANSFORMER_FAMILIES = (
         "Flux",
         _FLUX_CLASSES,
         keywords=_takes("negative_prompt"),
-        reasons={"negative_prompt": _NO_NEGATIVE.format("Flux")},
+        reasons=_why("Flux", negative_prompt=_NO_NEGATIVE),
         **_FLUX,
     ),
     Family(
         "Flux Kontext",
         frozenset({"FluxKontextPipeline"}),
         keywords=_takes("negative_prompt", "strength"),
-        reasons={
-            "negative_prompt": _NO_NEGATIVE.format("Flux Kontext"),
-            "strength": _NO_STRENGTH.format("Flux Kontext"),
-        },
+        reasons=_why("Flux Kontext", negative_prompt=_NO_NEGATIVE, strength=_NO_STRENGTH),
         **{**_FLUX, "pipelines": _both("FluxKontextPipeline", "FluxKontextPipeline"), "passes": Passes.ALL},
     ),
     Family(
@@ -120,28 +122,25 @@ TRANSFORMER_FAMILIES = (
         frozenset({"Flux2Pipeline"}),
         _both("Flux2Pipeline", "Flux2Pipeline"),
         keywords=_takes("negative_prompt", "strength"),
-        reasons={"negative_prompt": _NO_NEGATIVE.format("Flux 2"), "strength": _NO_STRENGTH.format("Flux 2")},
+        reasons=_why("Flux 2", negative_prompt=_NO_NEGATIVE, strength=_NO_STRENGTH),
         max_tokens=472,  # 512, with some 40 of what its chat begins with
         **_FLUX_2,
     ),
     Family(
         "Flux 2 Klein",
         keywords=_takes("negative_prompt", "strength", "guidance_scale"),
-        reasons={
-            "negative_prompt": _NO_NEGATIVE.format("Flux 2 Klein"),
-            "strength": _NO_STRENGTH.format("Flux 2 Klein"),
-            "guidance_scale": _DISTILLED.format("Flux 2 Klein"),
-        },
+        reasons=_why("Flux 2 Klein", negative_prompt=_NO_NEGATIVE, strength=_NO_STRENGTH, guidance_scale=_DISTILLED),
         sign=("", "is_distilled", True),
         **_KLEIN,
     ),
     Family(
         "Flux 2 Klein Base",
         keywords=_takes("negative_prompt", "strength"),
-        reasons={
-            "negative_prompt": "Flux 2 Klein Base is guided away from an empty prompt, and from no other.",
-            "strength": _NO_STRENGTH.format("Flux 2 Klein Base"),
-        },
+        reasons=_why(
+            "Flux 2 Klein Base",
+            negative_prompt="Flux 2 Klein Base is guided away from an empty prompt, and from no other.",
+            strength=_NO_STRENGTH,
+        ),
         **_KLEIN,
     ),
     Family(
@@ -149,6 +148,7 @@ TRANSFORMER_FAMILIES = (
         frozenset({"QwenImagePipeline", "QwenImageImg2ImgPipeline"}),
         _both("QwenImageImg2ImgPipeline", "QwenImagePipeline"),
         keywords=_takes(guidance_scale="true_cfg_scale"),
+        reasons=_why("Qwen-Image"),
         max_tokens=507,  # 512, with 5 of the chat after the prompt
         **_QWEN,
     ),
@@ -156,20 +156,21 @@ TRANSFORMER_FAMILIES = (
         "Qwen-Image Edit",
         frozenset({"QwenImageEditPipeline"}),
         {StageKind.IMAGE_TO_IMAGE: "QwenImageEditPipeline"},
-        reasons={"strength": _NO_STRENGTH.format("Qwen-Image Edit")},
+        reasons=_why("Qwen-Image Edit", strength=_NO_STRENGTH),
         **_QWEN_EDIT,
     ),
     Family(
         "Qwen-Image Edit Plus",
         frozenset({"QwenImageEditPlusPipeline"}),
         {StageKind.IMAGE_TO_IMAGE: "QwenImageEditPlusPipeline"},
-        reasons={"strength": _NO_STRENGTH.format("Qwen-Image Edit Plus")},
+        reasons=_why("Qwen-Image Edit Plus", strength=_NO_STRENGTH),
         **_QWEN_EDIT,
     ),
     Family(
         "Z-Image",
         frozenset({"ZImagePipeline", "ZImageImg2ImgPipeline"}),
         _both("ZImageImg2ImgPipeline", "ZImagePipeline"),
+        reasons=_why("Z-Image"),
         patch=2,
         max_tokens=504,  # 512, with 8 of the chat around the prompt
         **_FLOW,
