@@ -177,12 +177,15 @@ class Hub:
         )
         offers = sorted((p.ref for p in refs.pull_requests or []), key=_number, reverse=True)
         for ref in (*branches, *offers)[:MAX_CANDIDATES]:
-            with contextlib.suppress(CheckpointError):
-                revision = ref.removeprefix("refs/heads/")
-                listing = self._list(main.repo, revision)
+            try:
+                listing = self._list(main.repo, ref.removeprefix("refs/heads/"))
                 choice = self._choose(listing, variant)
-                if not choice.is_pickled and (ref in branches or _is_same_but_weights(main, pickled, listing, choice)):
-                    return listing, choice
+            except HubUnavailable:
+                raise
+            except CheckpointError:  # that one cannot be used
+                continue
+            if not choice.is_pickled and (ref in branches or _is_same_but_weights(main, pickled, listing, choice)):
+                return listing, choice
         return None
 
     def _list(self, repo: str, revision: str) -> Listing:

@@ -32,7 +32,7 @@ from desktop_app.store.download_journal import Journal
 from desktop_app.store.files import make_folder, store_error, write_atomic
 from desktop_app.store.hub import MAIN, is_commit, read_ref
 from desktop_app.store.hub_errors import from_disk
-from desktop_app.store.hub_files import INDEX_NAME, choose_weights, parts_of
+from desktop_app.store.hub_files import INDEX_NAME, check_name, choose_weights, parts_of
 
 CHUNK = 2**20
 REPORT_S = 0.1
@@ -92,10 +92,12 @@ class RepoFolder:
         """What ``revision`` stands for here; empty where that is not known."""
         if revision is not None and is_commit(revision):
             return revision
+        path = self.ref(revision)
         with contextlib.suppress(OSError, ValueError):
-            with self.ref(revision).open("rb") as file:
-                text = file.read(100).decode("ascii").strip()
-            return text if is_commit(text) else ""
+            if path.is_file():
+                with path.open("rb") as file:
+                    text = file.read(100).decode("ascii").strip()
+                return text if is_commit(text) else ""
         return ""
 
     def refs(self) -> dict[str, str]:
@@ -372,15 +374,19 @@ def discard_damaged(cache: Path, ref: str, names: Sequence[str]) -> None:
     repo, revision = read_ref(ref)
     folder = RepoFolder.of(cache, repo)
     with folder.locked():
-        snapshot = folder.snapshot(folder.commit_of(revision))
+        commit = folder.commit_of(revision)
         try:
-            for name in names:
-                blob = folder.blob_of(snapshot / name)
-                if blob:
-                    (folder.blobs / blob).unlink(missing_ok=True)
-                (snapshot / name).unlink(missing_ok=True)
+            for name in names if commit else ():
+                check_name(repo, name)
+                _discard_file(folder, folder.snapshot(commit) / name)
         except OSError as e:
-            raise from_disk(store_error("The file cannot be removed", snapshot, e)) from e
+            raise from_disk(store_error("The file cannot be removed", folder.path, e)) from e
+
+
+def _discard_file(folder: RepoFolder, file: Path) -> None:
+    if blob := folder.blob_of(file):
+        (folder.blobs / blob).unlink(missing_ok=True)
+    file.unlink(missing_ok=True)
 
 
 def hash_file(path: Path, name: str, count: Callable[[int], None], cancel: CancelFlag) -> str:

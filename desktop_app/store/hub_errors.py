@@ -103,7 +103,7 @@ def gated(repo: str, endpoint: str, *, has_token: bool) -> CheckpointError:
         detail = f"{repo} is given only to those who have accepted its licence"
         hint = (
             f"Open {page} in a browser, accept the conditions, and make an access token at {endpoint}/settings/tokens. "
-            "Put the token in with the checkpoints' access token command, or into the variable HF_TOKEN."
+            "Put the token into the window Checkpoints, or into the variable HF_TOKEN."
         )
     return CheckpointError("The checkpoint has conditions to accept first", detail, hint)
 

@@ -20,6 +20,9 @@ MAX_NAME = 200
 MAX_TEXT_BYTES = 64 * 1024 * 1024
 """Above it, no text file of a part is needed for anything."""
 
+LARGE_BYTES = 1_500_000_000
+"""A file of this size is a checkpoint, whatever its name."""
+
 NOT_NEEDED = ("safety_checker", "feature_extractor", "image_encoder")
 """Parts that the engine leaves out, unless the family counts them among those with weights."""
 
@@ -145,8 +148,10 @@ def _no_weights(repo: str, part: str, names: list[str]) -> CheckpointError:
 
 def choose_single_file(repo: str, files: Mapping[str, RemoteFile], variant: str) -> Choice:
     """The one file of a repository without an index that is a whole checkpoint. Raises `CheckpointError`."""
-    names = [path for path in files if "/" not in path and path.endswith(".safetensors")]
-    whole = [name for name in names if not _NOT_WHOLE.search(name)] or names
+    names = [
+        path for path in files if "/" not in path and path.endswith(".safetensors") and not _WEIGHTS.fullmatch(path)
+    ]
+    whole = [name for name in names if not _NOT_WHOLE.search(name) or files[name].size >= LARGE_BYTES]
     for mark in filter(None, (variant, "emaonly", "pruned")):
         marked = [name for name in whole if mark in name.lower()]
         whole = marked if len(whole) > 1 and marked else whole

@@ -212,7 +212,7 @@ def test_a_cut_connection_goes_on_at_the_byte(downloads, server):
 
 def test_a_stalled_server_is_left_and_asked_again(paths, server):
     server.fail(f"files/.*{UNET}", stall_after=40_000)
-    impatient = Patience(tries=3, first_s=0.0, longest_s=0.0, stall_s=0.3)
+    impatient = Patience(tries=8, first_s=0.0, longest_s=0.0, stall_s=0.5)
     fetch(make_downloads(paths, server, patience=impatient))
     assert server.sent[UNET] == SIZE
 

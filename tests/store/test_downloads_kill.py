@@ -18,8 +18,6 @@ from support import PROJECT
 from desktop_app.store.paths import user_paths
 
 REF, NAME = "org/single", "name.safetensors"
-SIZE = 4_000_000
-KILLS = 6
 
 CHILD = """
 import json, sys, threading
@@ -39,7 +37,6 @@ print(json.dumps(str(downloads.fetch(downloads.plan(ref), report, threading.Even
 def server(tmp_path, monkeypatch):
     go_online(monkeypatch)
     with HubServer(tmp_path / "hub") as running:
-        write_files(running.root / REF, {NAME: random.Random(0).randbytes(SIZE)})
         yield running
 
 
@@ -57,14 +54,19 @@ def run(server: HubServer, folder: Path, kill_at: int) -> str:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
-def test_a_killed_download_goes_on_where_it_stopped(server, paths):
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("size", "kills"), [(4_000_000, 6), pytest.param(64 * 2**20, 100, marks=pytest.mark.soak)], ids=["short", "long"]
+)
+def test_a_killed_download_goes_on_where_it_stopped(server, paths, size, kills):
+    write_files(server.root / REF, {NAME: random.Random(0).randbytes(size)})
     server.rate = 4_000_000
-    for number in range(KILLS):
-        run(server, paths.data_dir, kill_at=SIZE * (number + 1) // (KILLS + 2))
+    for number in range(kills):
+        run(server, paths.data_dir, kill_at=size * (number + 1) // (kills + 2))
     server.rate = 0
-    snapshot = Path(run(server, paths.data_dir, kill_at=10 * SIZE))
-    assert sha256_of(snapshot / NAME) == sha256_of(server.root / REF / NAME)
+    snapshot = Path(run(server, paths.data_dir, kill_at=10 * size))
     resumed = {seen.headers["range"] for seen in server.requests if "range" in seen.headers}
-    assert len(resumed) == KILLS
-    assert SIZE <= server.sent[NAME] <= 1.2 * SIZE
+    assert sha256_of(snapshot / NAME) == sha256_of(server.root / REF / NAME)
+    assert len(resumed) >= 0.9 * kills
+    assert server.sent[NAME] <= 1.2 * size
     assert not list(user_paths(paths.data_dir).checkpoints.rglob("*.part"))

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 from hub_repos import INDEX, QUICK, connections_tried, go_online, write_files, write_repo
 from hub_server import HubServer
+from hypothesis import given
+from hypothesis import strategies as st
 
 from desktop_app.core.errors import CheckpointError
 from desktop_app.store.hub import Hub, read_ref
 from desktop_app.store.hub_errors import HubUnavailable
+from desktop_app.store.hub_files import check_name
 
 REF = "org/name"
 TEXT_PARTS = {
@@ -136,7 +139,15 @@ def test_a_repository_without_index_gives_its_one_file(hub, repo, names, best):
     assert planned(hub) == {best, "README.md"}
 
 
-@pytest.mark.parametrize("names", [["one.safetensors", "two.safetensors"], ["only.ckpt"]])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["one.safetensors", "two.safetensors"],
+        ["only.ckpt"],
+        ["pytorch_lora_weights.safetensors"],
+        ["diffusion_pytorch_model.safetensors", "config.json"],
+    ],
+)
 def test_a_repository_without_index_and_without_one_best_file_is_refused(hub, repo, names):
     write_files(repo, dict.fromkeys(names, "x"))
     with pytest.raises(CheckpointError):
@@ -229,6 +240,21 @@ def test_a_listing_with_absurd_sizes_or_hashes_is_refused(hub, repo, server, ent
     server.repo(REF).listing["unet/diffusion_pytorch_model.safetensors"] = entry
     with pytest.raises(CheckpointError, match="refused"):
         hub.plan(REF)
+
+
+@given(
+    st.lists(st.sampled_from(["/", "..", ".", "\\", "~", "a", "con", ":", "\0", " ", "\u202e", "%2e"]), max_size=8).map(
+        "".join
+    )
+)
+def test_no_name_that_passes_leads_out_of_its_folder(name):
+    root = Path("root").resolve()
+    try:
+        check_name(REF, name)
+    except CheckpointError:
+        return
+    assert (root / name).resolve() == root.joinpath(*name.split("/"))
+    assert (root / name) != root
 
 
 @pytest.mark.parametrize("index", ["[]", "{", '"x"', "[" * 100_000])
