@@ -4,6 +4,7 @@ StudioError              title, detail, hint
   RequestError           a value asked for cannot be run; ``param`` names the control
   ImageError             a picture cannot be read, fetched or written as asked
   CheckpointError        a checkpoint is missing, damaged, unsafe or of a family that is not supported
+    CheckpointMissing    ... it is on the hub, perhaps, but not on this machine; ``ref`` names it
   DeviceError            the device cannot do it
     OutOfMemory          ... because its memory is full
     DeviceLost           ... ever again in this process: it or its driver has failed
@@ -58,6 +59,15 @@ class CheckpointError(StudioError):
     """A checkpoint is missing, damaged, unsafe, or of a family that is not supported."""
 
 
+class CheckpointMissing(CheckpointError):
+    """A checkpoint of the hub is not on this machine. ``ref`` is its name there."""
+
+    def __init__(self, title: str, detail: str = "", hint: str = "", ref: str = "") -> None:
+        super().__init__(title, detail, hint)
+        self.args = (title, detail, hint, ref)
+        self.ref = ref
+
+
 class DeviceError(StudioError):
     """The device cannot do what was asked."""
 
@@ -92,6 +102,7 @@ _KINDS: dict[str, type[StudioError]] = {
         StudioError,
         ImageError,
         CheckpointError,
+        CheckpointMissing,
         DeviceError,
         OutOfMemory,
         DeviceLost,

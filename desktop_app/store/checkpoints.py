@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from desktop_app.core.checkpoint import STARTER, CheckpointInfo
-from desktop_app.core.errors import CheckpointError, StoreError
+from desktop_app.core.errors import CheckpointError, CheckpointMissing, StoreError
 from desktop_app.core.families import Family, family_named
 from desktop_app.core.memory import PartSize
 from desktop_app.store.checkpoint_files import (
@@ -136,7 +136,7 @@ class CheckpointStore:
         snapshot = find_snapshot(self._caches(), ref)
         if snapshot is None:
             hint = "Download it in the Checkpoints window, or by: underpaint checkpoints download "
-            raise CheckpointError("The checkpoint is not on this machine", ref, hint + ref)
+            raise CheckpointMissing("The checkpoint is not on this machine", ref, hint + ref, ref)
         if not (snapshot / INDEX_NAME).is_file():
             return next(path for path in snapshot.glob(f"*{SINGLE_FILE}") if path.is_file())
         return snapshot

@@ -12,8 +12,8 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoStack
 
-from desktop_app.core.checkpoint import CheckpointInfo
-from desktop_app.core.errors import CheckpointError, RequestError, StudioError
+from desktop_app.core.checkpoint import STARTER, CheckpointInfo
+from desktop_app.core.errors import CheckpointError, CheckpointMissing, RequestError, StudioError
 from desktop_app.core.parameters import read_generation_text
 from desktop_app.core.params import PARAM_SPECS, Params, params_from_json
 from desktop_app.core.planning import build_requests
@@ -57,6 +57,7 @@ class Document(QObject):
     """The new `Params`."""
     init_image_changed = Signal()
     checkpoint_changed = Signal()
+    recipes_changed = Signal()
     opening_changed = Signal(bool)
     """Whether a picture is being opened."""
     error_raised = Signal(object)
@@ -121,6 +122,26 @@ class Document(QObject):
         """Why the chosen checkpoint cannot be used."""
         return self._checkpoint_error
 
+    @property
+    def recipe(self) -> Recipe | None:
+        """The recipe that the values began with."""
+        return next((recipe for recipe in self.recipes if recipe.name == self._params.recipe), None)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """REFs of the hub that the values need, where one of them is not on this machine; the others may be."""
+        known = (self._checkpoint_error, *self._partners.values())
+        absent = {error.ref for error in known if isinstance(error, CheckpointMissing)}
+        params, recipe = self._params, self.recipe
+        needs = recipe.refs if recipe and recipe.checkpoint == params.checkpoint else ()
+        wanted = dict.fromkeys(ref for ref in (params.checkpoint, params.prior, params.refiner, *needs, *absent) if ref)
+        is_missing = bool(absent & ({params.checkpoint, params.prior, params.refiner} | self._named_prior()))
+        return tuple(ref for ref in wanted if ref != STARTER) if is_missing else ()
+
+    def _named_prior(self) -> set[str]:
+        info = self.checkpoint_info
+        return {info.prior} if info and info.prior else set()
+
     def plan(self) -> RunPlan:
         """What would run now."""
         if self._checkpoint is None and self._checkpoint_error is None:
@@ -157,6 +178,16 @@ class Document(QObject):
     def set_params(self, text: str, **changes: Any) -> None:
         """Set several fields in one step of undo that is called ``text``."""
         self._push_params(text, replace(self._params, **changes))
+
+    def set_recipes(self, recipes: list[Recipe]) -> None:
+        """Offer ``recipes`` from now on."""
+        self.recipes = recipes
+        self.recipes_changed.emit()
+
+    def look_again(self) -> None:
+        """Read the checkpoint, the prior and the refiner anew: there may be others on the disk now."""
+        self._partners.clear()
+        self._read_checkpoint()
 
     def apply_recipe(self, name: str) -> None:
         """Take over checkpoint and defaults of the recipe ``name``."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 from PySide6.QtGui import QImage
 
-from desktop_app.core.engine import Engine, EngineStatus, Phase, Progress, Result
+from desktop_app.core.engine import Engine, EngineOptions, EngineStatus, Phase, Progress, Result
 from desktop_app.core.errors import Cancelled, StudioError
 from desktop_app.core.image import encode_png
 from desktop_app.core.request import Request
@@ -107,6 +107,11 @@ class Worker(QObject):
         self._engine.warm_up(checkpoint)
         self._tell_status()
 
+    @Slot(object)
+    def configure(self, options: EngineOptions) -> None:
+        """How the engine shall run from now on."""
+        self._engine.configure(options)
+
     @Slot()
     def close(self) -> None:
         """End the engine."""
@@ -161,6 +166,7 @@ class WorkerThread(QObject):
     """The worker and its thread. Lives in the GUI thread."""
 
     _warm_up_requested = Signal(object)
+    _configure_requested = Signal(object)
     _close_requested = Signal()
 
     def __init__(self, engine: Engine, gallery: GalleryStore, parent: QObject | None = None) -> None:
@@ -170,6 +176,7 @@ class WorkerThread(QObject):
         self.worker = Worker(engine, gallery)
         self.worker.moveToThread(self._thread)
         self._warm_up_requested.connect(self.worker.warm_up, Qt.ConnectionType.QueuedConnection)
+        self._configure_requested.connect(self.worker.configure, Qt.ConnectionType.QueuedConnection)
         self._close_requested.connect(self.worker.close, Qt.ConnectionType.QueuedConnection)
         self.worker.closed.connect(self._thread.quit, Qt.ConnectionType.DirectConnection)
 
@@ -180,6 +187,10 @@ class WorkerThread(QObject):
     def warm_up(self, checkpoint: str) -> None:
         """Get the engine ready in the background."""
         self._warm_up_requested.emit(checkpoint)
+
+    def configure(self, options: EngineOptions) -> None:
+        """How the engine shall run from the next job on."""
+        self._configure_requested.emit(options)
 
     def stop(self, wait_ms: int = 5000) -> bool:
         """End engine and thread, after the job that runs; whether that was done in time."""

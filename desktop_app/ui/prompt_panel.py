@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from desktop_app.core.errors import RequestError
+from desktop_app.core.families import family_named
 from desktop_app.core.params import Params
 from desktop_app.studio.document import Document
 from desktop_app.studio.plan import RunPlan
+from desktop_app.studio.tips import plain_tip
 from desktop_app.ui.checkpoint_control import CheckpointControl
 from desktop_app.ui.field import Field, set_role, show_unused
 from desktop_app.ui.prompt_edit import PromptEdit
@@ -20,6 +22,8 @@ class PromptPanel(QWidget):
     """Renders the document's recipe, checkpoint and prompts; edits go straight back to the document."""
 
     open_checkpoint_requested = Signal()
+    download_requested = Signal()
+    """What the chosen checkpoint or recipe needs and is not on this machine."""
 
     def __init__(self, document: Document) -> None:
         super().__init__()
@@ -38,6 +42,11 @@ class PromptPanel(QWidget):
         self._negative_counter = self._count_label("negativePromptCounter")
         self._suggestions = Suggestions(self.prompt)
         self._suggestions.taken.connect(self._on_suggestion_taken)
+        self._negative_suggestions = Suggestions(self.negative)
+        self._negative_suggestions.taken.connect(self._on_negative_suggestion_taken)
+        self.download = QPushButton(self.tr("Download what is missing…"))
+        self.download.setObjectName("downloadMissingButton")
+        self.download.clicked.connect(self.download_requested)
         self.fields = {
             "recipe": Field("recipe", self.recipe),
             "checkpoint": Field("checkpoint", self.checkpoint, self.checkpoint.combo),
@@ -47,6 +56,7 @@ class PromptPanel(QWidget):
         self._lay_out()
         document.params_changed.connect(self._on_params_changed)
         document.checkpoint_changed.connect(self._on_checkpoint_changed)
+        document.recipes_changed.connect(self._fill_recipes)
         self._fill_recipes()
         self._on_params_changed(document.params)
         self._on_checkpoint_changed()
@@ -62,12 +72,17 @@ class PromptPanel(QWidget):
         layout.setSpacing(GRID + 2)
         layout.addWidget(self.fields["recipe"])
         layout.addWidget(self.fields["checkpoint"])
+        layout.addWidget(self.download)
         prompt = QVBoxLayout()
         prompt.setSpacing(4)
         prompt.addWidget(self.fields["prompt"])
         prompt.addWidget(self._suggestions)
         layout.addLayout(prompt)
-        layout.addWidget(self.fields["negative_prompt"])
+        negative = QVBoxLayout()
+        negative.setSpacing(4)
+        negative.addWidget(self.fields["negative_prompt"])
+        negative.addWidget(self._negative_suggestions)
+        layout.addLayout(negative)
 
     def _prompt_edit(self, name: str, placeholder: str, lines: int = 2) -> PromptEdit:
         edit = PromptEdit(lines)
@@ -83,8 +98,12 @@ class PromptPanel(QWidget):
         return label
 
     def _fill_recipes(self) -> None:
+        self.recipe.clear()
         for recipe in self._document.recipes:
             self.recipe.addItem(recipe.label, recipe.name)
+            tip = plain_tip(recipe.description)
+            self.recipe.setItemData(self.recipe.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+        self.recipe.setCurrentIndex(self.recipe.findData(self._document.params.recipe))
         self.fields["recipe"].setVisible(self.recipe.count() > 1)
 
     def _on_params_changed(self, params: Params) -> None:
@@ -101,6 +120,7 @@ class PromptPanel(QWidget):
         shown = RequestError(error.title, error.detail, error.hint, param="checkpoint") if error else None
         self.fields["checkpoint"].show_error(shown)
         show_unused(self.fields, self._document.checkpoint_info)
+        self.download.setVisible(bool(self._document.missing))
         self._count(params)
         self._suggest(params)
 
@@ -120,13 +140,36 @@ class PromptPanel(QWidget):
             edit.set_overflow(count.overflow)
 
     def _suggest(self, params: Params) -> None:
-        """Prompts that the recipe knows to work, as buttons, while there is no prompt."""
-        recipe = next((recipe for recipe in self._document.recipes if recipe.name == params.recipe), None)
-        self._suggestions.offer(recipe.suggestions if recipe and not params.prompt else ())
+        """Prompts that the recipe knows to work, as buttons, while there is no prompt; then the words that call the
+        checkpoint's style, while none of them is in it.
+        """
+        recipe = self._document.recipe
+        words = self._trigger_words(params)
+        if recipe and not params.prompt:
+            self._suggestions.offer(recipe.suggestions, self.tr("Take this as the prompt"))
+        else:
+            self._suggestions.offer(words, self.tr("Add these words: they call the checkpoint's own style"))
+        info = self._document.checkpoint_info
+        family = family_named(info.family) if info else None
+        has_place = not params.negative_prompt and (family is None or family.takes("negative_prompt"))
+        negatives = recipe.negative_suggestions if recipe and has_place else ()
+        self._negative_suggestions.offer(negatives, self.tr("Take this as the negative prompt"))
+
+    def _trigger_words(self, params: Params) -> tuple[str, ...]:
+        recipe = self._document.recipe
+        if recipe is None or any(words in params.prompt for words in recipe.trigger_words):
+            return ()
+        return recipe.trigger_words
 
     def _on_suggestion_taken(self, text: str) -> None:
-        self._document.set_param("prompt", text)
+        prompt = self._document.params.prompt
+        is_added = prompt and text in self._trigger_words(self._document.params)
+        self._document.set_param("prompt", f"{prompt.rstrip(', ')}, {text}" if is_added else text)
         self.prompt.setFocus()
+
+    def _on_negative_suggestion_taken(self, text: str) -> None:
+        self._document.set_param("negative_prompt", text)
+        self.negative.setFocus()
 
     def _on_prompt_edited(self, text: str) -> None:
         if text != self._document.params.prompt:

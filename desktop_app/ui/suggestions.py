@@ -26,7 +26,8 @@ class Suggestions(QWidget):
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(4)
-        self.all_of_them = QPushButton()
+        self.all_of_them = QPushButton(self)
+        self.all_of_them.hide()
         self.all_of_them.setObjectName("allSuggestionsButton")
         self.all_of_them.setCursor(Qt.CursorShape.PointingHandCursor)
         set_role(self.all_of_them, "chip")
@@ -35,8 +36,8 @@ class Suggestions(QWidget):
         self._menu.triggered.connect(self._on_menu_triggered)
         self.all_of_them.clicked.connect(self._on_all_clicked)
 
-    def offer(self, texts: tuple[str, ...]) -> None:
-        """Show ``texts`` to choose from."""
+    def offer(self, texts: tuple[str, ...], tip: str) -> None:
+        """Show ``texts`` to choose from; ``tip`` says what choosing does."""
         self.setVisible(bool(texts))
         if not texts or texts == self._offered:
             return
@@ -45,7 +46,7 @@ class Suggestions(QWidget):
         last: QWidget = self._before
         for text in texts[:MAX_CHIPS]:
             chip = Chip(text)
-            chip.setToolTip(self.tr("Take this as the prompt"))
+            chip.setToolTip(tip)
             chip.clicked.connect(self._on_chip_clicked)
             self._chips.append(chip)
             self._column.addLayout(self._row(chip))
@@ -77,6 +78,7 @@ class Suggestions(QWidget):
     def _clear(self) -> None:
         self._menu.clear()
         for chip in self._chips:
+            chip.hide()
             chip.deleteLater()
         self._chips.clear()
         while item := self._column.takeAt(0):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QMenu, QPushButton
 
+from desktop_app.ui.chip import Chip
 
-def chips(window) -> list[QPushButton]:
-    found = window.prompt_panel.findChildren(QPushButton)
-    return [button for button in found if button.property("role") == "chip" and button.isVisible()]
+
+def chips(window) -> list[Chip]:
+    return [chip for chip in window.prompt_panel.findChildren(Chip) if chip.isVisible()]
 
 
 def test_typed_words_are_the_documents_prompt(qtbot, window):
@@ -93,3 +97,49 @@ def test_a_checkpoint_that_is_missing_is_told_beside_its_control(qtbot, window):
     window.commands.generate()
     assert window.prompt_panel.checkpoint.combo.hasFocus()
     assert not window.banner.isVisible()
+
+
+@pytest.fixture
+def offer(window):
+    """Lets the recipe in use suggest other things."""
+
+    def offer(**changes):
+        recipe = replace(window.document.recipes[0], **changes)
+        window.document.set_recipes([recipe, *window.document.recipes[1:]])
+        window.document.apply_recipe(recipe.name)
+        window.document.params_changed.emit(window.document.params)
+
+    return offer
+
+
+def test_words_that_call_the_style_are_added_to_a_prompt_that_has_none(qtbot, window, offer):
+    window.document.set_param("prompt", "a lemon, ")
+    offer(trigger_words=("charliebo artstyle", "other artstyle"))
+    qtbot.waitUntil(lambda: [chip.words for chip in chips(window)] == ["charliebo artstyle", "other artstyle"])
+    chips(window)[0].click()
+    assert window.document.params.prompt == "a lemon, charliebo artstyle"
+    assert not chips(window)
+
+
+def test_a_negative_prompt_is_offered_where_there_is_none(qtbot, window, offer):
+    offer(negative_suggestions=("ugly, deformed",))
+    window.document.set_param("prompt", "a lemon")
+    qtbot.waitUntil(lambda: [chip.words for chip in chips(window)] == ["ugly, deformed"])
+    chips(window)[0].click()
+    assert window.document.params.negative_prompt == "ugly, deformed"
+    assert not chips(window)
+
+
+def test_what_is_missing_can_be_downloaded(qtbot, window):
+    button = window.prompt_panel.download
+    assert button.isHidden()
+    window.document.apply_recipe("sdxl-refiner")
+    qtbot.waitUntil(lambda: not button.isHidden())
+    assert window.document.missing == (
+        "stabilityai/stable-diffusion-xl-base-1.0",
+        "stabilityai/stable-diffusion-xl-refiner-1.0",
+    )
+    with qtbot.waitSignal(window.prompt_panel.download_requested):
+        button.click()
+    window.document.apply_recipe("starter")
+    qtbot.waitUntil(button.isHidden)

@@ -1,0 +1,75 @@
+"""RecipeBook: the recipes that the document offers, and the user's own among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from desktop_app.core.errors import RequestError, StudioError
+from desktop_app.core.recipe import Recipe, make_recipe
+from desktop_app.store.recipes import RecipeStore
+from desktop_app.studio.document import Document
+from desktop_app.studio.pool import PoolRunner
+
+
+class RecipeBook(QObject):
+    """Lives in the GUI thread; the disk is written on the pool, one thing after the other."""
+
+    error_raised = Signal(object)
+    _SAVED, _REMOVED, _EXPORTED = "saved", "removed", "exported"
+
+    def __init__(self, store: RecipeStore, document: Document, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._store = store
+        self._document = document
+        self._runner = PoolRunner(self, serial=True)
+        self._runner.finished.connect(self._on_finished)
+        self._runner.failed.connect(self._on_failed)
+
+    def is_own(self, name: str) -> bool:
+        """Whether the recipe ``name`` is the user's, to be changed and removed."""
+        return self._store.is_own(name)
+
+    def damaged(self) -> list[RequestError]:
+        """Why some of the user's own cannot be read."""
+        return [found for found in self._store.survey().values() if isinstance(found, RequestError)]
+
+    def save(self, label: str) -> None:
+        """Keep what the controls show as a recipe called ``label``, and go on with that one."""
+        params = self._document.params
+        self._start(self._SAVED, lambda: self._store.save(make_recipe(label, params)))
+
+    def bring_in(self, path: Path) -> None:
+        """Copy a recipe's file, and offer it."""
+        self._start(self._SAVED, partial(self._store.bring_in, path))
+
+    def export(self, name: str, target: Path) -> None:
+        """Write the recipe ``name`` to the file ``target``."""
+        self._start(self._EXPORTED, partial(self._store.export, name, target))
+
+    def remove(self, name: str) -> None:
+        """Delete the user's own recipe ``name``; the values in the controls stay."""
+        self._start(self._REMOVED, partial(self._store.remove, name))
+
+    def close(self) -> None:
+        """Let the thread end."""
+        self._runner.wait()
+
+    def _start(self, kind: str, work: Callable[[], object]) -> None:
+        def do() -> tuple[object, list[Recipe]]:
+            outcome = work()
+            return outcome, self._store.list()
+
+        self._runner.start(kind, do)
+
+    def _on_finished(self, kind: str, outcome: tuple[object, list[Recipe]]) -> None:
+        done, recipes = outcome
+        self._document.set_recipes(recipes)
+        if kind == self._SAVED and isinstance(done, Recipe):
+            self._document.set_param("recipe", done.name)
+
+    def _on_failed(self, _kind: str, error: StudioError) -> None:
+        self.error_raised.emit(error)
