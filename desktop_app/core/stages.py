@@ -79,7 +79,8 @@ def refuse_unused(names: Iterable[str], params: Params, info: CheckpointInfo) ->
     """Raise `RequestError` when one of ``names``, fields of ``params`` that were given expressly, has no effect."""
     reasons = _reasons(params, family_of_checkpoint(info))
     for name in names:
-        if reason := reasons[name]:
+        is_plain = name == "scheduler" and params.scheduler == DEFAULT_SCHEDULER
+        if (reason := reasons[name]) and not is_plain:
             title = f"{PARAM_SPECS[name].label} has no effect"
             hint = "Leave it out, or choose another checkpoint."
             raise RequestError(title, f"{info.label} ({info.family}): {reason.rstrip('.')}", hint, param=name)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from desktop_app.core.checkpoint import CheckpointInfo
+from desktop_app.core.errors import CheckpointError
 from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.tokens import TokenCounter
 
@@ -38,4 +40,8 @@ class KnownCheckpoint:
 def read_checkpoint(ref: str, checkpoints: CheckpointStore) -> KnownCheckpoint:
     """Read ``ref`` from disk; may take a moment. Raises `CheckpointError`."""
     info = checkpoints.describe(ref)
-    return KnownCheckpoint(info, TokenCounter(info.tokenizer, info.max_tokens) if info.tokenizer else None)
+    reader = info
+    if info.prior and info.tokenizer is None:  # the prompt is read by its prior
+        with contextlib.suppress(CheckpointError):
+            reader = checkpoints.describe(info.prior)
+    return KnownCheckpoint(info, TokenCounter(reader.tokenizer, reader.max_tokens) if reader.tokenizer else None)

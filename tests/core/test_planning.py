@@ -191,6 +191,9 @@ def test_values_of_a_refiner_say_that_there_is_none():
 
 def test_a_value_that_was_given_expressly_and_has_no_effect_is_refused_by_name():
     refuse_unused(["prompt", "strength", "refiner"], Params(), XL)
+    refuse_unused(["scheduler"], Params(), replace(INFO, family="Flux"))
+    with pytest.raises(RequestError):
+        refuse_unused(["scheduler"], Params(scheduler="ddim"), replace(INFO, family="Flux"))
     for name, info in (("prior_steps", XL), ("refiner", INFO), ("refiner_share", XL), ("aesthetic_score", DECODER)):
         with pytest.raises(RequestError) as caught:
             refuse_unused(["prompt", name], Params(), info)

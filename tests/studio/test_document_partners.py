@@ -87,3 +87,8 @@ def test_a_request_with_a_refiner_is_restored_with_all_its_values(document, choo
     document.restore(request, set(PARTS))
     assert document.params.refiner == str(tiny / "refiner")
     assert document.make_requests(1)[0] == request
+
+
+def test_a_prompt_that_the_prior_reads_is_counted_by_its_tokenizer(document, choose, tiny):
+    choose(checkpoint=tiny / "decoder")
+    assert document.count_tokens("the cat").limit == 77
