@@ -16,7 +16,7 @@ from hub_repos import go_online, write_repo
 from hub_server import HubServer
 
 from desktop_app.core.errors import Cancelled
-from desktop_app.store.hub_errors import Interrupted, Refused
+from desktop_app.store.hub_errors import Interrupted, Patience, Refused
 from desktop_app.store.hub_http import Connections, origin
 
 x509 = pytest.importorskip("cryptography.x509")
@@ -190,3 +190,22 @@ def test_the_context_of_the_program_checks_names_and_certificates(certificate):
     context = Connections(5)._tls
     assert context.check_hostname
     assert context.verify_mode == ssl.CERT_REQUIRED
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [("7", 7, 7), ("Wed, 21 Oct 2099 07:28:00 GMT", 1e6, 1e11), ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0)],
+)
+def test_how_long_a_server_asks_to_wait_is_known(server, text, low, high):
+    server.fail("unet/config.json", status=429, retry_after=text)
+    with pytest.raises(Interrupted, match="429") as caught:
+        get(Connections(5), server.url + PATH)
+    assert low <= caught.value.wait_s <= high
+
+
+def test_waits_grow_up_to_a_limit_and_follow_the_server_up_to_another():
+    patience = Patience(first_s=1, longest_s=30, longest_asked_s=100)
+    waits = [patience.delay(tries) for tries in range(1, 60)]
+    assert all(min(2**number, 30) / 2 <= wait <= min(2**number, 30) for number, wait in enumerate(waits))
+    assert len(set(waits)) > 50
+    assert [patience.delay(1, asked) for asked in (0.0, 7.0, 1e9, -1.0)] == [0.0, 7.0, 100.0, 0.0]
