@@ -88,15 +88,19 @@ def bare(name, folder):
     return pipeline
 
 
-def chain(base, refiner, first, second, picture=None):
+def chain(base, refiner, first, second, picture=None, scheduler=""):
     """The picture of two calls of diffusers, which share a generator; arguments of the one and of the other."""
+    import diffusers
     import torch
 
     noise = torch.Generator("cpu").manual_seed(7)
     start = {"image": picture} if picture else {"width": 64, "height": 64}
     kind = "StableDiffusionXLImg2ImgPipeline"
-    made = bare(kind if picture else "StableDiffusionXLPipeline", base)(**USUAL, **start, **first, generator=noise)
-    return bare(kind, refiner)(**USUAL, **second, image=made.images, generator=noise).images[0]
+    pipelines = bare(kind if picture else "StableDiffusionXLPipeline", base), bare(kind, refiner)
+    for pipeline in pipelines if scheduler else ():
+        pipeline.scheduler = getattr(diffusers, scheduler).from_config(pipeline.scheduler.config)
+    made = pipelines[0](**USUAL, **start, **first, generator=noise)
+    return pipelines[1](**USUAL, **second, image=made.images, generator=noise).images[0]
 
 
 @pytest.mark.parametrize("share", [0.8, 0.5])
@@ -107,6 +111,16 @@ def test_a_refiner_takes_over_as_in_two_calls_of_diffusers(engine, make, base, r
     assert result.image.tobytes() == theirs.tobytes()
     assert result.steps_run == facts.stage_steps == (STEPS * share, STEPS - STEPS * share)
     assert result.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"), [("euler_a", "EulerAncestralDiscreteScheduler"), ("heun", "HeunDiscreteScheduler")]
+)
+def test_both_stages_draw_their_noise_from_one_generator(engine, make, base, refiner, name, theirs):
+    ours, _ = make(refiner=refiner, refiner_share=0.5, scheduler=name)
+    shares = {"denoising_end": 0.5, "output_type": "latent"}, {"denoising_start": 0.5}
+    expected = chain(base, refiner, *shares, scheduler=theirs)
+    assert engine.run(ours, Recorder(), NEVER).image.tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize("strength", [0.8, 0.6])
