@@ -297,6 +297,7 @@ def _prepare_library() -> None:
     from huggingface_hub.errors import OfflineModeIsEnabled
 
     constants.HF_HUB_DISABLE_TELEMETRY = True  # where it was imported before; else it looks for who runs the program
+    constants.HF_HUB_OFFLINE = True  # for all that asks it in this process; listings do not ask
 
     def check(request: Any) -> None:
         home = _home.get()

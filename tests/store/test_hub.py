@@ -360,9 +360,10 @@ def test_offline_means_that_no_connection_is_tried(server, monkeypatch, way):
 def test_the_library_makes_no_connection_but_for_a_listing_of_ours(hub, repo):
     write_repo(repo)
     hub.plan(REF)
-    from huggingface_hub import HfApi
+    from huggingface_hub import HfApi, constants
     from huggingface_hub.errors import OfflineModeIsEnabled
 
+    assert constants.is_offline_mode()
     with pytest.raises(OfflineModeIsEnabled):
         HfApi(endpoint=hub.endpoint).model_info(REF)
 
