@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QModelIndex, QPoint, Qt, Signal
+from PySide6.QtCore import QByteArray, QModelIndex, QPoint, Qt, Signal
 from PySide6.QtGui import (
     QAccessible,
     QAccessibleAnnouncementEvent,
@@ -76,7 +76,7 @@ class CheckpointsWindow(QWidget):
         self._work = work
         self.wishes = CheckpointActions(model, downloads, work, token, self)
         self._awaited_ref = ""
-        self._imported_ref = ""
+        self._expected_ref = ""
         self._wanted = RowFilter()
         self._make_parts(icons)
         self._lay_out()
@@ -99,6 +99,32 @@ class CheckpointsWindow(QWidget):
         self._downloads.set_online(is_online)
         self.view.viewport().update()
         self._show_current()
+
+    def come_forward(self, ref: str = "") -> None:
+        """Show the window to the user, with the row of ``ref`` selected."""
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.show()
+        self.raise_()
+        self.activateWindow()
+        if ref and not self.select(ref):
+            self._expected_ref = ref
+
+    def layout_text(self) -> str:
+        """Size and place of the window and of its parts, for `restore_layout`."""
+        states = (self.saveGeometry(), self.splitter.saveState())
+        return " ".join(bytes(state.toBase64().data()).decode() for state in states)
+
+    def restore_layout(self, text: str) -> None:
+        """Take the size and the place that `layout_text` told."""
+        states = [QByteArray.fromBase64(part.encode()) for part in text.split(" ")]
+        if len(states) == 2:
+            self.restoreGeometry(states[0])
+            self.splitter.restoreState(states[1])
+
+    def close_all(self) -> None:
+        """Close the window for good; the thread that keeps the token ends."""
+        self.close()
+        self.wishes.close()
 
     def bring_in(self, paths: list[Path]) -> None:
         """Import files, use folders where they are."""
@@ -361,8 +387,8 @@ class CheckpointsWindow(QWidget):
 
     def _on_surveyed(self) -> None:
         self._show_all()
-        if self.select(self._imported_ref):
-            self._imported_ref = ""
+        if self.select(self._expected_ref):
+            self._expected_ref = ""
 
     def _on_download_begun(self, ref: str) -> None:
         """What was typed has become a row of its own."""
@@ -389,7 +415,7 @@ class CheckpointsWindow(QWidget):
 
     def _on_work_done(self, task: Task) -> None:
         if task.kind is WorkKind.BRING_IN:
-            self._imported_ref = str(task.outcome)
+            self._expected_ref = str(task.outcome)
         if task.kind is not WorkKind.VERIFY:
             self._model.refresh()
         elif task.ref == self.details.ref:

@@ -140,7 +140,7 @@ def shown(qtbot, disk, downloads, token, icons):
     with qtbot.waitSignal(model.surveyed):
         window.show()
     yield window
-    window.wishes.close()
+    window.close_all()
     work.close()
     model.close()
 
@@ -523,6 +523,26 @@ def test_an_import_that_fails_is_told(qtbot, shown, tmp_path):
     qtbot.waitUntil(lambda: shown.banner.isVisible())
     assert shown.banner.error.title == "This file is no checkpoint"
     assert not shown.import_bar.isVisible()
+
+
+def test_it_comes_forward_with_a_row_that_is_found_only_later(qtbot, shown, disk):
+    shown.close()
+    disk.infos["/art/late"] = make_info("/art/late", Path("/art/late"), "late")
+    shown.come_forward("/art/late")
+    assert shown.isVisible()
+    qtbot.waitUntil(lambda: shown.view.row().ref == "/art/late")
+
+
+def test_size_and_parts_are_kept_for_the_next_start(qtbot, shown):
+    shown.resize(780, 640)  # the screen of the tests is 800 wide
+    shown.splitter.setSizes([360, 400])
+    text, sizes = shown.layout_text(), shown.splitter.sizes()
+    shown.resize(700, 600)
+    shown.splitter.setSizes([340, 300])
+    shown.restore_layout("")
+    assert shown.width() == 700
+    shown.restore_layout(text)
+    assert (shown.size().toTuple(), shown.splitter.sizes()) == ((780, 640), sizes)
 
 
 # Keys ---------------------------------------------------------------------------------------------
