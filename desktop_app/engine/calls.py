@@ -7,7 +7,12 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from desktop_app.core.errors import RequestError
+
 Arguments = dict[str, Any]
+
+LEAST_SIDE, MAX_ASPECT = 64, 8
+"""What Flux 2 asks of a picture (diffusers, Flux2ImageProcessor.check_image_input)."""
 
 
 @functools.cache
@@ -39,15 +44,30 @@ def _guide_always(pipeline: Any, arguments: Arguments) -> Arguments:
     return {**arguments, "negative_prompt": (arguments["negative_prompt"] or " ") if is_guided else None}
 
 
-def _say_unguided(pipeline: Any, arguments: Arguments) -> Arguments:
+def _look_at(pipeline: Any, arguments: Arguments) -> Arguments:
+    """The pipeline looks only at pictures that are large enough and not too narrow."""
+    image = arguments.get("image")
+    if image is not None and (min(image.size) < LEAST_SIDE or max(image.size) > MAX_ASPECT * min(image.size)):
+        raise RequestError(
+            "The picture is too small or too narrow for this checkpoint",
+            f"{image.width} x {image.height} pixels; it wants {LEAST_SIDE} on each side, and at most {MAX_ASPECT} to 1",
+            "Choose another width and height, or crop the picture.",
+            param="width",
+        )
+    return arguments
+
+
+def _look_unguided(pipeline: Any, arguments: Arguments) -> Arguments:
     """The default guidance makes a distilled checkpoint complain in the log that it takes none."""
-    return {"guidance_scale": 1.0, **arguments} if pipeline.config.is_distilled else arguments
+    seen = _look_at(pipeline, arguments)
+    return {"guidance_scale": 1.0, **seen} if pipeline.config.is_distilled else seen
 
 
 _ADAPTED: Mapping[str, Callable[[Any, Arguments], Arguments]] = MappingProxyType(
     {
         "FluxKontextPipeline": _keep_size,
-        "Flux2KleinPipeline": _say_unguided,
+        "Flux2Pipeline": _look_at,
+        "Flux2KleinPipeline": _look_unguided,
         **dict.fromkeys(
             (
                 "QwenImagePipeline",

@@ -15,7 +15,7 @@ from tiny_flow import write_flux, write_stable_diffusion_3, write_z_image
 from tiny_qwen import write_flux_2, write_flux_2_klein, write_qwen_image
 
 from desktop_app.core.engine import Phase
-from desktop_app.core.errors import Cancelled, CheckpointError
+from desktop_app.core.errors import Cancelled, CheckpointError, RequestError
 from desktop_app.core.families import family_named
 from desktop_app.core.request import StageKind
 from desktop_app.engine.diffusers_engine import DiffusersEngine
@@ -164,6 +164,23 @@ def test_guidance_and_negative_prompt_count_exactly_where_the_table_says_so(engi
     for field, value in {"guidance_scale": 9.0, "negative_prompt": "dog"}.items():
         changed = make_request(checkpoint=str(folder), prompt="the cat", steps=2, **{field: value})
         assert (paint(engine, changed).tobytes() != plain) is family.takes(field), field
+
+
+@pytest.mark.parametrize("name", IMAGE_TO_IMAGE)
+def test_the_init_image_counts_and_strength_exactly_where_the_table_says_so(engine, checkpoint, init_ref, paths, name):
+    family = family_named(CheckpointStore(paths).describe(str(checkpoint(name))).family)
+    first = {"checkpoint": str(checkpoint(name)), "prompt": "the cat", "steps": 2, "strength": 0.5}
+    plain = paint(engine, make_request(init_ref(seed=0), **first)).tobytes()
+    assert paint(engine, make_request(init_ref(seed=1), **first)).tobytes() != plain
+    stronger = paint(engine, make_request(init_ref(seed=0), **{**first, "strength": 1.0})).tobytes()
+    assert (stronger != plain) is family.takes("strength")
+
+
+def test_a_picture_that_flux_2_does_not_look_at_is_refused_in_words(engine, checkpoint, init_ref):
+    request = make_request(init_ref((48, 96)), checkpoint=str(checkpoint("klein")), width=48, height=96, steps=2)
+    with pytest.raises(RequestError, match="too small") as caught:
+        engine.run(request, Recorder(), NEVER)
+    assert caught.value.param == "width"
 
 
 def test_the_picture_has_the_working_size_though_it_is_no_square(engine, checkpoint, init_ref):
