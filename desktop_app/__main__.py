@@ -9,6 +9,7 @@ from pathlib import Path
 
 from desktop_app.cli import chosen_command, parse_window_arguments
 from desktop_app.cli import main as run_command_line
+from desktop_app.cli.arguments import is_offline
 from desktop_app.cli.console import print_error
 from desktop_app.core.conversion import CHILD_WORD
 from desktop_app.core.errors import StudioError
@@ -27,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse_window_arguments(given)
     try:
         check_screen(os.environ, sys.platform)
-        return _open_window(options.images, options.data_dir)
+        return _open_window(options.images, options.data_dir, is_offline=is_offline(options))
     except StudioError as e:
         print_error(e)
         return 1
@@ -44,10 +45,10 @@ def check_screen(environment: Mapping[str, str], platform: str) -> None:
         )
 
 
-def _open_window(images: list[str], data_dir: Path | None) -> int:
+def _open_window(images: list[str], data_dir: Path | None, *, is_offline: bool) -> int:
     from desktop_app.app import run  # the command line never waits for Qt
 
-    return run(images, data_dir)
+    return run(images, data_dir, is_offline=is_offline)
 
 
 if __name__ == "__main__":

@@ -16,23 +16,35 @@ from PySide6.QtCore import QObject, QSocketNotifier
 from PySide6.QtWidgets import QApplication
 
 from desktop_app import __version__
-from desktop_app.core.engine import Engine
+from desktop_app.core.catalog import CATALOG_NAME, read_catalog
+from desktop_app.core.engine import Engine, EngineOptions
 from desktop_app.core.errors import StoreError, StudioError
-from desktop_app.core.recipe import read_recipes
+from desktop_app.core.memory import MemoryPlan
+from desktop_app.engine.conversion import convert_pickles
 from desktop_app.engine.process import EngineProcess
 from desktop_app.store.checkpoints import CheckpointStore
+from desktop_app.store.downloads import CheckpointDownloads
 from desktop_app.store.gallery import GalleryStore
+from desktop_app.store.hub import Hub
+from desktop_app.store.hub_token import HubToken
 from desktop_app.store.paths import APP_NAME, Paths, resources_dir, user_paths
+from desktop_app.store.recipes import RecipeStore
 from desktop_app.store.session import SessionStore
+from desktop_app.studio.checkpoint_access import CheckpointSource, access_to, converter
+from desktop_app.studio.checkpoint_model import CheckpointModel
+from desktop_app.studio.checkpoint_work import CheckpointWork
 from desktop_app.studio.collector import GarbageCollector
 from desktop_app.studio.document import Document
+from desktop_app.studio.downloads import Downloads
 from desktop_app.studio.gallery_model import GalleryModel
 from desktop_app.studio.jobs import JobQueue
+from desktop_app.studio.recipe_book import RecipeBook
 from desktop_app.studio.settings import Settings
 from desktop_app.studio.worker import WorkerThread
+from desktop_app.ui.checkpoint_texts import row_text
 from desktop_app.ui.crash import CrashReporter
 from desktop_app.ui.main_window import MainWindow
-from desktop_app.ui.parts import Folders, Parts
+from desktop_app.ui.parts import CheckpointParts, Folders, Parts
 from desktop_app.ui.single_instance import SingleInstance
 from desktop_app.ui.theme import Theme
 
@@ -43,10 +55,11 @@ STOP_MS = 1500
 log = logging.getLogger(__name__)
 
 
-def create_window(data_dir: Path, *, engine: Engine | None = None) -> MainWindow:
+def create_window(data_dir: Path, *, engine: Engine | None = None, is_offline: bool = False) -> MainWindow:
     """The window on ``data_dir``, not yet shown, with everything behind it; on the running QApplication.
 
-    ``engine`` is an `EngineProcess` if not given. Raises `StudioError` when the data folder cannot be used.
+    ``engine`` is an `EngineProcess` if not given; with ``is_offline`` no connection is tried. Raises `StudioError` when
+    the data folder cannot be used.
     """
     app = QApplication.instance()
     assert isinstance(app, QApplication)
@@ -56,7 +69,9 @@ def create_window(data_dir: Path, *, engine: Engine | None = None) -> MainWindow
     gallery = GalleryStore(paths)
     gallery.open()
     try:
-        return _Composition(app, paths, session, gallery, engine or EngineProcess(paths.data_dir)).window
+        return _Composition(
+            app, paths, session, gallery, engine or EngineProcess(paths.data_dir), is_offline=is_offline
+        ).window
     except BaseException:
         gallery.close()
         raise
@@ -66,15 +81,23 @@ class _Composition:
     """All parts of one window; the window's ``parts.close`` keeps it alive."""
 
     def __init__(
-        self, app: QApplication, paths: Paths, session: SessionStore, gallery: GalleryStore, engine: Engine
+        self,
+        app: QApplication,
+        paths: Paths,
+        session: SessionStore,
+        gallery: GalleryStore,
+        engine: Engine,
+        *,
+        is_offline: bool,
     ) -> None:
         self._engine = engine
         self._gallery = gallery
         self._settings = Settings(session)
         self._theme = Theme(app, resources_dir() / "icons", self._settings.get("theme"))
         checkpoints = CheckpointStore(paths)
-        recipes = read_recipes(resources_dir() / "recipes")
-        self._document = Document(gallery, checkpoints, recipes, session)
+        recipes = RecipeStore(paths.recipes, resources_dir() / "recipes")
+        self._document = Document(gallery, checkpoints, recipes.list(), session)
+        self._recipes = RecipeBook(recipes, self._document)
         self._jobs = JobQueue(session, gallery)
         self._model = GalleryModel(gallery, self._document.undo_stack)
         self._thread = WorkerThread(engine, gallery)
@@ -85,19 +108,45 @@ class _Composition:
             self._settings,
             Folders(paths.data_dir, paths.checkpoints, paths.logs, resources_dir()),
             checkpoints.list,
+            self._make_checkpoint_parts(paths, is_offline=is_offline),
+            self._recipes,
             self._close,
         )
+        self._checkpoints = parts.checkpoints
         self.window = MainWindow(parts, self._theme)
         self._connect()
         self._restore(session)
 
+    def _make_checkpoint_parts(self, paths: Paths, *, is_offline: bool) -> CheckpointParts:
+        token = HubToken()
+
+        def is_online() -> bool:
+            return bool(self._settings.get("network")) and not is_offline
+
+        hub = Hub(token=token.get, is_online=is_online)
+        source = CheckpointSource(paths, CheckpointDownloads(paths, hub))
+        downloads = Downloads(source, converter(paths, convert_pickles), is_online=is_online())
+        access = access_to(paths)
+        catalog = read_catalog(resources_dir() / CATALOG_NAME)
+        model = CheckpointModel(access, catalog, downloads, row_text)
+        return CheckpointParts(model, downloads, CheckpointWork(access), token, access.find, is_offline)
+
     def _connect(self) -> None:
         self._jobs.finished.connect(self._model.insert_finished)
         self._thread.worker.status_told.connect(self.window.job_bar.show_engine)
+        self._thread.worker.status_told.connect(self._checkpoints.model.show_engine)
+        self._settings.changed.connect(self._on_setting_changed)
         self.window.first_painted.connect(self.window.begin)
         self.window.engine_wanted.connect(self._thread.warm_up)
         self._thread.start()
+        self._on_setting_changed("memory_plan")
         self._jobs.attach(self._thread.worker)
+
+    def _on_setting_changed(self, key: str) -> None:
+        if key in ("memory_plan", "attention"):
+            plan = self._settings.get("memory_plan")
+            chosen = None if plan == "auto" else MemoryPlan(plan)
+            self._thread.configure(EngineOptions(chosen, self._settings.get("attention")))
 
     def _restore(self, session: SessionStore) -> None:
         if not self._settings.get("autostart"):
@@ -107,6 +156,8 @@ class _Composition:
                 restore()
             except StudioError as e:
                 self.window.show_error(e)
+        for error in self._recipes.damaged():
+            self.window.show_error(StoreError(error.title, error.detail, error.hint))
         recovery = self._gallery.recovery
         if recovery.rebuilt or recovery.adopted or recovery.relinked or recovery.swept:
             self.window.show_error(StoreError("The gallery was put in order", "\n".join(recovery.sentences), ""))
@@ -120,6 +171,10 @@ class _Composition:
     def _close(self) -> None:
         """The work first, then what holds it; a disk that refuses one part does not keep the others from being kept."""
         for close in (
+            self._checkpoints.downloads.close,
+            self._checkpoints.work.close,
+            self._checkpoints.model.close,
+            self._recipes.close,
             self._document.close,
             self._jobs.close,
             self._stop_engine,
@@ -139,7 +194,7 @@ class _Composition:
             self._thread.stop(4 * STOP_MS)
 
 
-def run(images: list[str], data_dir: Path | None = None) -> int:
+def run(images: list[str], data_dir: Path | None = None, *, is_offline: bool = False) -> int:
     """Open the window and stay until it closes; returns the exit status. Raises `StudioError` before there is one.
 
     A second start for the same data folder hands its pictures to the first and ends.
@@ -155,7 +210,7 @@ def run(images: list[str], data_dir: Path | None = None) -> int:
     reporter = CrashReporter(app)
     reporter.install()
     try:
-        window = create_window(paths.data_dir)
+        window = create_window(paths.data_dir, is_offline=is_offline)
         instance.called.connect(window.come_forward)
         signals = _Signals(window.close_now, app)
         window.show()

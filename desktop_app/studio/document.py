@@ -184,11 +184,6 @@ class Document(QObject):
         self.recipes = recipes
         self.recipes_changed.emit()
 
-    def look_again(self) -> None:
-        """Read the checkpoint, the prior and the refiner anew: there may be others on the disk now."""
-        self._partners.clear()
-        self._read_checkpoint()
-
     def apply_recipe(self, name: str) -> None:
         """Take over checkpoint and defaults of the recipe ``name``."""
         recipe = next(recipe for recipe in self.recipes if recipe.name == name)

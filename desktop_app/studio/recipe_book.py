@@ -25,13 +25,14 @@ class RecipeBook(QObject):
         super().__init__(parent)
         self._store = store
         self._document = document
+        self._own = self._own_names(document.recipes)
         self._runner = PoolRunner(self, serial=True)
         self._runner.finished.connect(self._on_finished)
         self._runner.failed.connect(self._on_failed)
 
     def is_own(self, name: str) -> bool:
         """Whether the recipe ``name`` is the user's, to be changed and removed."""
-        return self._store.is_own(name)
+        return name in self._own
 
     def damaged(self) -> list[RequestError]:
         """Why some of the user's own cannot be read."""
@@ -58,15 +59,18 @@ class RecipeBook(QObject):
         """Let the thread end."""
         self._runner.wait()
 
+    def _own_names(self, recipes: list[Recipe]) -> set[str]:
+        return {recipe.name for recipe in recipes if self._store.is_own(recipe.name)}
+
     def _start(self, kind: str, work: Callable[[], object]) -> None:
-        def do() -> tuple[object, list[Recipe]]:
-            outcome = work()
-            return outcome, self._store.list()
+        def do() -> tuple[object, list[Recipe], set[str]]:
+            outcome, recipes = work(), self._store.list()
+            return outcome, recipes, self._own_names(recipes)
 
         self._runner.start(kind, do)
 
-    def _on_finished(self, kind: str, outcome: tuple[object, list[Recipe]]) -> None:
-        done, recipes = outcome
+    def _on_finished(self, kind: str, outcome: tuple[object, list[Recipe], set[str]]) -> None:
+        done, recipes, self._own = outcome
         self._document.set_recipes(recipes)
         if kind == self._SAVED and isinstance(done, Recipe):
             self._document.set_param("recipe", done.name)

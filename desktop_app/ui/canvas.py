@@ -28,6 +28,7 @@ from desktop_app.ui.canvas_drop import DropOverlay, DropZone
 from desktop_app.ui.canvas_empty import EmptyCanvas
 from desktop_app.ui.canvas_paint import ground
 from desktop_app.ui.canvas_sources import left_out, offers_picture, read_drop, read_paste, read_variations
+from desktop_app.ui.checkpoint_drop import checkpoint_paths
 from desktop_app.ui.compare_view import CompareView, ViewMode
 from desktop_app.ui.theme import GRID
 
@@ -281,7 +282,7 @@ class Canvas(QWidget):
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Light up the zones for what may be a picture; refuse anything else, and a move, which would take the file."""
         can_copy = bool(event.possibleActions() & Qt.DropAction.CopyAction)
-        if can_copy and offers_picture(event.mimeData()):
+        if can_copy and offers_picture(event.mimeData()) and not checkpoint_paths(event.mimeData()):
             self._take(event)
         else:
             event.ignore()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QIcon, QKeyEvent, QShowEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QIcon, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QDockWidget, QFrame, QMainWindow, QMenu, QStatusBar, QVBoxLayout, QWidget
 
 from desktop_app.core.errors import ImageError, RequestError, StudioError
@@ -15,6 +15,8 @@ from desktop_app.ui.canvas import Canvas
 from desktop_app.ui.canvas_drop import DropZone
 from desktop_app.ui.canvas_presenter import CanvasPresenter
 from desktop_app.ui.canvas_sources import offers_picture
+from desktop_app.ui.checkpoint_desk import CheckpointDesk
+from desktop_app.ui.checkpoint_drop import DropHint, checkpoint_paths
 from desktop_app.ui.column_area import ColumnArea
 from desktop_app.ui.commands import Commands
 from desktop_app.ui.dialogs import DetailsDialog, ask_lose, ask_quit
@@ -27,6 +29,7 @@ from desktop_app.ui.params_panel import GeneratePanel, ParamsPanel
 from desktop_app.ui.parts import Parts
 from desktop_app.ui.prompt_panel import PromptPanel
 from desktop_app.ui.queue_view import QueuePanel
+from desktop_app.ui.recipe_commands import RecipeCommands
 from desktop_app.ui.setting_commands import SettingCommands
 from desktop_app.ui.shortcuts import Shortcuts
 from desktop_app.ui.theme import GRID, Theme
@@ -73,9 +76,12 @@ class MainWindow(QMainWindow):
         self._make_docks()
         self._make_menus()
         self.commands = Commands(self)
+        self.checkpoint_desk = CheckpointDesk(self)
+        self.recipe_commands = RecipeCommands(self)
         self.view_commands = ViewCommands(self)
         self.setting_commands = SettingCommands(self)
         self._default_layout = self.saveState(LAYOUT_VERSION)
+        self._checkpoint_hint = DropHint(self)
         self._restore_layout()
         self.prompt_panel.prompt.setFocus()
 
@@ -157,6 +163,7 @@ class MainWindow(QMainWindow):
         menus["theme"] = QMenu(self.tr("&Theme"), self)
         menus["memory"] = QMenu(self.tr("&Memory"), self)
         menus["attention"] = QMenu(self.tr("A&ttention"), self)
+        menus["recipe"] = QMenu(self.tr("Rec&ipe"), self)
         self.menus = menus
         for spec in ACTIONS:
             menus[spec.menu].addAction(self.actions_by_id[spec.id])
@@ -165,7 +172,7 @@ class MainWindow(QMainWindow):
         menus["view"].addSeparator()
         menus["view"].addMenu(menus["theme"])
         menus["generate"].addSeparator()
-        for name in ("memory", "attention"):
+        for name in ("recipe", "memory", "attention"):
             menus["generate"].addMenu(menus[name])
 
     def docks(self) -> tuple[QDockWidget, ...]:
@@ -248,18 +255,35 @@ class MainWindow(QMainWindow):
         self.presenter.close()
         self.strip.model.close()
         self.commands.close()
+        self.checkpoint_desk.close()
         self.parts.close()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """A picture may be dropped anywhere; beside the canvas, with its zones, it becomes the init image."""
+        """A picture may be dropped anywhere; beside the canvas, with its zones, it becomes the init image. So may a
+        checkpoint.
+        """
+        checkpoints = checkpoint_paths(event.mimeData())
         can_copy = bool(event.possibleActions() & Qt.DropAction.CopyAction)
-        if can_copy and offers_picture(event.mimeData()):
+        if can_copy and (checkpoints or offers_picture(event.mimeData())):
             event.setDropAction(Qt.DropAction.CopyAction)
             event.accept()
+        if can_copy and checkpoints:
+            self._checkpoint_hint.light(checkpoints)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        """Nothing hovers any more."""
+        self._checkpoint_hint.hide()
 
     def dropEvent(self, event: QDropEvent) -> None:
         """Open what was dropped beside the canvas."""
-        self.canvas.take_drop(event, DropZone.INIT)
+        self._checkpoint_hint.hide()
+        checkpoints = checkpoint_paths(event.mimeData())
+        if not checkpoints:
+            self.canvas.take_drop(event, DropZone.INIT)
+            return
+        event.setDropAction(Qt.DropAction.CopyAction)
+        event.accept()
+        self.checkpoint_desk.bring_in(checkpoints)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Space shows the init image while it is held (unless the control with the keyboard needs it)."""

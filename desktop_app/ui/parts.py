@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from desktop_app.core.checkpoint import CheckpointInfo
+from desktop_app.studio.checkpoint_model import CheckpointModel
+from desktop_app.studio.checkpoint_work import CheckpointWork
 from desktop_app.studio.document import Document
+from desktop_app.studio.downloads import Downloads
 from desktop_app.studio.gallery_model import GalleryModel
 from desktop_app.studio.jobs import JobQueue
+from desktop_app.studio.recipe_book import RecipeBook
 from desktop_app.studio.settings import Settings
+from desktop_app.ui.checkpoint_actions import TokenStore
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,20 @@ class Folders:
     checkpoints: Path
     logs: Path
     resources: Path
+
+
+@dataclass(frozen=True)
+class CheckpointParts:
+    """What the Checkpoints window works on. ``find`` tells whether a REF is on this machine; ``is_offline`` where the
+    program was started with the wish to try no connection.
+    """
+
+    model: CheckpointModel
+    downloads: Downloads
+    work: CheckpointWork
+    token: TokenStore
+    find: Callable[[str], Path | None]
+    is_offline: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,4 +55,6 @@ class Parts:
     settings: Settings
     folders: Folders
     list_checkpoints: Callable[[], Sequence[CheckpointInfo]]
+    checkpoints: CheckpointParts
+    recipes: RecipeBook
     close: Callable[[], None]

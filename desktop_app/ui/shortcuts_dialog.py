@@ -24,7 +24,7 @@ from desktop_app.ui.theme import GRID
 COLUMNS = (
     ("file", "edit", "image", "checkpoints"),
     ("view", "theme", "help"),
-    ("generate", "memory", "attention"),
+    ("generate", "recipe", "memory", "attention"),
 )
 MAX_HEIGHT = 600
 KEYS_WIDTH = 132
@@ -123,7 +123,12 @@ class ShortcutsDialog(QDialog):
         return area
 
     def _add_group(self, grid: QGridLayout, menu: str) -> None:
-        submenus = {"theme": self.tr("Theme"), "memory": self.tr("Memory"), "attention": self.tr("Attention")}
+        submenus = {
+            "theme": self.tr("Theme"),
+            "recipe": self.tr("Recipe"),
+            "memory": self.tr("Memory"),
+            "attention": self.tr("Attention"),
+        }
         titles = {**{name: translate(text) for name, text in MENUS}, **submenus}
         title = QLabel(titles[menu].replace("&", ""))
         set_role(title, "heading")

@@ -1,0 +1,132 @@
+"""CheckpointDesk: opens the Checkpoints window, and carries over what it and the main window ask of each other."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QFileDialog
+
+from desktop_app.core.download import DownloadPlan
+from desktop_app.studio.checkpoint_work import Task, WorkKind
+from desktop_app.ui.checkpoints_window import CheckpointsWindow
+
+if TYPE_CHECKING:
+    from desktop_app.ui.main_window import MainWindow
+
+
+class CheckpointDesk(QObject):
+    """Lives in the GUI thread. The Checkpoints window is made when it is first wanted, and stays until the end."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self._window = window
+        self._parts = window.parts.checkpoints
+        self._document = window.document
+        self._settings = window.settings
+        self._opened: CheckpointsWindow | None = None
+        self._used_when_here: set[str] = set()
+        actions = window.actions_by_id
+        actions["checkpoints"].triggered.connect(self.open)
+        actions["import_checkpoint"].triggered.connect(self._on_import)
+        window.prompt_panel.download_requested.connect(self.download_missing)
+        window.first_painted.connect(self._on_first_painted)
+        self._settings.changed.connect(self._on_setting_changed)
+        self._document.params_changed.connect(self._show_used)
+        self._parts.downloads.finished.connect(self._on_downloaded)
+        self._parts.downloads.consent_needed.connect(self._on_consent_needed)
+        self._parts.work.done.connect(self._on_work_done)
+        self._show_network()
+
+    @property
+    def is_online(self) -> bool:
+        """Whether the network may be used."""
+        return bool(self._settings.get("network")) and not self._parts.is_offline
+
+    def open(self) -> CheckpointsWindow:
+        """Show the Checkpoints window."""
+        if self._opened is None:
+            parts = self._parts
+            self._opened = CheckpointsWindow(parts.model, parts.downloads, parts.work, parts.token, self._window.icons)
+            self._opened.use_requested.connect(partial(self._document.set_param, "checkpoint"))
+            self._opened.network_toggled.connect(partial(self._settings.set, "network"))
+            self._show_used()
+            self._opened.show_online(self.is_online)
+        self._opened.show()
+        self._opened.raise_()
+        self._opened.activateWindow()
+        return self._opened
+
+    def bring_in(self, paths: list[Path]) -> None:
+        """Take in checkpoints that were dropped or chosen here: the last of them paints when it is in."""
+        self._used_when_here = {str(path) for path in paths[-1:]}
+        self.open().bring_in(paths)
+
+    def download_missing(self) -> None:
+        """Fetch what the values in the controls need and is not on this machine."""
+        missing = [ref for ref in self._document.missing if self._parts.find(ref) is None]
+        window = self.open()
+        for ref in missing:
+            self._parts.downloads.start(ref)
+        for ref in missing[:1]:
+            window.select(ref)
+
+    def close(self) -> None:
+        """End the Checkpoints window."""
+        if self._opened is not None:
+            self._opened.wishes.close()
+            self._opened.close()
+            self._opened.deleteLater()
+            self._opened = None
+
+    def _on_import(self) -> None:
+        title, kinds = self.tr("Import checkpoint"), self.tr("Checkpoints (*.safetensors)")
+        name, _kind = QFileDialog.getOpenFileName(self._window, title, self._settings.get("last_folder"), kinds)
+        if name:
+            self.bring_in([Path(name)])
+
+    def _on_first_painted(self) -> None:
+        self._parts.downloads.restore()
+
+    def _on_setting_changed(self, key: str) -> None:
+        if key == "network":
+            self._show_network()
+
+    def _show_network(self) -> None:
+        action = self._window.actions_by_id["network"]
+        action.setEnabled(not self._parts.is_offline)
+        if self._parts.is_offline:
+            action.setToolTip(self.tr("The program was started with --offline"))
+        self._document.is_online = self.is_online
+        self._parts.downloads.set_online(self.is_online)
+        if self._opened is not None:
+            self._opened.show_online(self.is_online)
+
+    def _show_used(self, _params: object = None) -> None:
+        if self._opened is not None:
+            self._opened.show_used(self._document.params.checkpoint)
+
+    def _on_downloaded(self, _ref: str, _path: object) -> None:
+        self._look_again()
+
+    def _on_consent_needed(self, ref: str, plan: DownloadPlan) -> None:
+        """The Checkpoints window asks, so it has to be there; one that is new has not heard of it."""
+        is_new = self._opened is None
+        window = self.open()
+        if is_new:
+            window.wishes.ask_consent(ref, plan)
+
+    def _on_work_done(self, task: Task) -> None:
+        if task.kind is WorkKind.VERIFY:
+            return
+        if task.kind is WorkKind.BRING_IN and task.ref in self._used_when_here:
+            self._used_when_here.clear()
+            self._document.set_param("checkpoint", str(task.outcome))
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """There are other checkpoints on the disk now."""
+        self._window.commands.refresh_checkpoints()
+        self._document.read_checkpoints_again()

@@ -1,0 +1,73 @@
+"""RecipeCommands: the actions that keep, share and remove the user's own recipes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QFileDialog, QInputDialog
+
+if TYPE_CHECKING:
+    from desktop_app.ui.main_window import MainWindow
+
+
+class RecipeCommands(QObject):
+    """Lives in the GUI thread."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self._window = window
+        self._document = window.document
+        self._book = window.parts.recipes
+        self._actions = window.actions_by_id
+        for name, slot in (
+            ("save_recipe", self._on_save),
+            ("import_recipe", self._on_import),
+            ("export_recipe", self._on_export),
+            ("remove_recipe", self._on_remove),
+        ):
+            self._actions[name].triggered.connect(slot)
+        self._book.error_raised.connect(window.show_error)
+        self._document.params_changed.connect(self._refresh)
+        self._document.recipes_changed.connect(self._refresh)
+        self._refresh()
+
+    def _refresh(self, _params: object = None) -> None:
+        recipe = self._document.recipe
+        self._actions["export_recipe"].setEnabled(recipe is not None)
+        self._actions["remove_recipe"].setEnabled(recipe is not None and self._book.is_own(recipe.name))
+
+    def _on_save(self) -> None:
+        dialog = QInputDialog(self._window)
+        dialog.setObjectName("recipeNameDialog")
+        dialog.setWindowTitle(self.tr("Save values as recipe"))
+        dialog.setLabelText(self.tr("Its name:"))
+        dialog.setOkButtonText(self.tr("Save"))
+        dialog.textValueSelected.connect(self._book.save)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    def _on_import(self) -> None:
+        title, kinds = self.tr("Import recipe"), self.tr("Recipes (*.toml)")
+        name, _kind = QFileDialog.getOpenFileName(self._window, title, self._folder(), kinds)
+        if name:
+            self._book.bring_in(Path(name))
+
+    def _on_export(self) -> None:
+        recipe = self._document.recipe
+        if recipe is None:
+            return
+        place = str(Path(self._folder()) / f"{recipe.name}.toml")
+        title, kinds = self.tr("Export recipe"), self.tr("Recipes (*.toml)")
+        name, _kind = QFileDialog.getSaveFileName(self._window, title, place, kinds)
+        if name:
+            self._book.export(recipe.name, Path(name) if Path(name).suffix else Path(f"{name}.toml"))
+
+    def _on_remove(self) -> None:
+        recipe = self._document.recipe
+        if recipe is not None:
+            self._book.remove(recipe.name)
+
+    def _folder(self) -> str:
+        return self._window.settings.get("last_folder") or str(Path.home())
