@@ -30,6 +30,7 @@ from desktop_app.ui.checkpoint_texts import (
     PICKLED,
     download_text,
     heading_text,
+    role_text,
     share_done,
     size_text,
     title_text,
@@ -200,6 +201,7 @@ class CheckpointDelegate(QStyledItemDelegate):
             return
         if row.family:
             line.chip(row.family, ink.dim, ink.line)
+        line.words(role_text(row), ink.dim)
         if row.judgement is not None:
             color = ink.of_fit(row.judgement.verdict)
             line.dot(color, is_full=row.judgement.verdict is not Verdict.TOO_LARGE)

@@ -7,6 +7,7 @@ import math
 from PySide6.QtCore import QCoreApplication, QLocale
 from PySide6.QtGui import QGuiApplication
 
+from desktop_app.core.catalog import Role
 from desktop_app.core.download import DownloadProgress
 from desktop_app.core.errors import StudioError
 from desktop_app.core.memory import Verdict
@@ -29,6 +30,12 @@ SECTIONS: dict[Section, str] = {
     Section.DOWNLOADING: QT_TRANSLATE_NOOP("Checkpoints", "Downloading"),
     Section.INSTALLED: QT_TRANSLATE_NOOP("Checkpoints", "Installed"),
     Section.AVAILABLE: QT_TRANSLATE_NOOP("Checkpoints", "Available"),
+}
+ROLES: dict[Role, str] = {
+    Role.CHECKPOINT: "",
+    Role.PRIOR: QT_TRANSLATE_NOOP("Checkpoints", "prior"),
+    Role.UPSCALER: QT_TRANSLATE_NOOP("Checkpoints", "upscaler"),
+    Role.CONTROL: QT_TRANSLATE_NOOP("Checkpoints", "control"),
 }
 STATES: dict[DownloadState, str] = {
     DownloadState.PLANNING: QT_TRANSLATE_NOOP("Checkpoints", "Asking the hub…"),
@@ -160,8 +167,16 @@ def row_text(row: CheckpointRow) -> str:
     )
 
 
+def role_text(row: CheckpointRow) -> str:
+    """What it is there for, where it does not paint by itself."""
+    role = row.entry.role if row.entry else Role.CHECKPOINT
+    return translate(ROLES[role]) if ROLES[role] else ""
+
+
 def _marks(row: CheckpointRow) -> list[str]:
-    marks = [translate(FITS[row.judgement.verdict])] if row.judgement else []
+    marks = [role_text(row)]
+    if row.judgement:
+        marks.append(translate(FITS[row.judgement.verdict]))
     if row.is_gated:
         marks.append(translate(GATED))
     if row.is_pickled:

@@ -77,6 +77,7 @@ class CheckpointsWindow(QWidget):
         self.wishes = CheckpointActions(model, downloads, work, token, self)
         self._awaited_ref = ""
         self._expected_ref = ""
+        self._is_begun = False
         self._wanted = RowFilter()
         self._make_parts(icons)
         self._lay_out()
@@ -387,6 +388,9 @@ class CheckpointsWindow(QWidget):
 
     def _on_surveyed(self) -> None:
         self._show_all()
+        if not self._is_begun:  # before there were rows the list could not have the keyboard
+            self._is_begun = True
+            self.view.setFocus()
         if self.select(self._expected_ref):
             self._expected_ref = ""
 

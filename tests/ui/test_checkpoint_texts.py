@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from checkpoint_cases import CATALOG
 
+from desktop_app.core.catalog import Role
 from desktop_app.core.download import DownloadProgress
 from desktop_app.core.engine import EngineStatus
 from desktop_app.core.errors import CheckpointError
@@ -77,6 +80,13 @@ def test_a_row_is_one_sentence_for_a_screen_reader():
     running = CheckpointRow(Section.DOWNLOADING, "a/b", "One", download=download)
     assert row_text(running) == "One, 50 %, 50 of 100 bytes"
     assert row_text(CheckpointRow(Section.INSTALLED, count=3)) == "Installed (3)"
+
+
+def test_what_does_not_paint_says_what_it_is():
+    entry = replace(CATALOG[1], role=Role.UPSCALER)
+    row = CheckpointRow(Section.AVAILABLE, entry.ref, entry.label, entry.family, entry=entry)
+    assert row_text(row) == "Refiner, Stable Diffusion XL refiner, Available, upscaler, OpenRAIL"
+    assert not row.can_paint
 
 
 def test_what_would_run_where_is_a_sentence_with_numbers():

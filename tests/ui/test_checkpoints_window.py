@@ -2,106 +2,32 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from checkpoint_cases import (
     BASE,
-    CATALOG,
     GATED,
     PICKLED,
     REFINER,
     SLICE,
     FolderDownloads,
     convert_by_renaming,
-    make_access,
     make_info,
 )
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from checkpoint_windows import MINE, Disk, MemoryToken, begin, dialog_of, make_hub, offered, open_window, press, row_of
+from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QLineEdit, QMessageBox, QToolButton, QWidget
 
-from desktop_app.core.download import DownloadProgress
-from desktop_app.core.errors import CheckpointError
-from desktop_app.studio.checkpoint_model import CheckpointModel
-from desktop_app.studio.checkpoint_rows import Homes, Section
-from desktop_app.studio.checkpoint_work import CheckpointWork
+from desktop_app.studio.checkpoint_rows import Section
 from desktop_app.studio.downloads import Downloads, DownloadState
 from desktop_app.ui import checkpoint_actions
 from desktop_app.ui.checkpoint_commands import Command
 from desktop_app.ui.checkpoint_texts import row_text
 from desktop_app.ui.checkpoints_window import CheckpointsWindow
 from desktop_app.ui.download_dialogs import ConsentDialog, TokenDialog
-
-MINE = "/art/mine.safetensors"
-
-
-class Disk:
-    """The checkpoints of this machine: one ships, one is our own, one is used where it is; what arrives is found."""
-
-    def __init__(self, tmp_path: Path) -> None:
-        self.homes = Homes(tmp_path / "checkpoints", tmp_path / "program", (tmp_path / "shared",))
-        self.own = self.homes.own / "org" / "own"
-        self.own.mkdir(parents=True)
-        self.infos = {
-            "starter": make_info("starter", self.homes.program / "starter", "Starter"),
-            "org/own": make_info("org/own", self.own, "Own"),
-            MINE: make_info(MINE, Path(MINE), "mine"),
-        }
-        self.damaged: list[str] = []
-
-    def survey(self):
-        for path in self.homes.own.glob("*/*"):
-            ref = str(path.relative_to(self.homes.own))
-            if not path.suffix and ref not in self.infos:
-                self.infos[ref] = make_info(ref, path, path.name)
-        return dict(self.infos)
-
-    def remove(self, ref):
-        info = self.infos.pop(ref)
-        shutil.rmtree(info.path, ignore_errors=True)
-        return info.size_bytes
-
-    def find(self, ref):
-        path = self.homes.shared[0] / ref
-        return path if path.exists() else None
-
-    def has_pickles(self, path):
-        return bool(list(path.glob("*.bin")))
-
-    def discard(self, ref, names):
-        assert names == self.damaged
-        self.infos.pop(ref)
-        shutil.rmtree(self.own)
-
-    def verify(self, _ref, report, _cancel):
-        report(DownloadProgress(2, 2))
-        return self.damaged
-
-    def bring_in(self, path, _report, _cancel):
-        if path.stem == "bad":
-            raise CheckpointError("This file is no checkpoint", path.name)
-        self.infos[str(path)] = make_info(str(path), path, path.stem)
-        return str(path)
-
-
-class MemoryToken:
-    """A token that is kept for the session only."""
-
-    def __init__(self) -> None:
-        self.text = ""
-
-    def set(self, text: str) -> None:
-        self.text = text
-
-    def clear(self) -> None:
-        self.text = ""
-
-    def where(self) -> str:
-        return "memory" if self.text else ""
 
 
 @pytest.fixture
@@ -111,11 +37,7 @@ def disk(tmp_path) -> Disk:
 
 @pytest.fixture
 def source(tmp_path, disk) -> FolderDownloads:
-    made = FolderDownloads(tmp_path / "hub", disk.homes.own)
-    for ref in (BASE, REFINER, GATED, "some/one"):
-        made.add(ref)
-    made.add(PICKLED, ["unet.bin"])
-    return made
+    return make_hub(tmp_path, disk)
 
 
 @pytest.fixture
@@ -131,45 +53,8 @@ def token() -> MemoryToken:
 
 @pytest.fixture
 def shown(qtbot, disk, downloads, token, icons):
-    """The window, after its first look at the disk."""
-    methods = {name: getattr(disk, name) for name in ("survey", "remove", "discard", "verify", "bring_in")}
-    access = make_access(disk.homes, find=disk.find, has_pickles=disk.has_pickles, **methods)
-    model, work = CheckpointModel(access, CATALOG, downloads, row_text), CheckpointWork(access)
-    window = CheckpointsWindow(model, downloads, work, token, icons)
-    qtbot.addWidget(window)
-    with qtbot.waitSignal(model.surveyed):
-        window.show()
-    yield window
-    window.close_all()
-    work.close()
-    model.close()
-
-
-def offered(window: CheckpointsWindow) -> list[Command]:
-    return [command for command, button in window.details.buttons.items() if not button.isHidden()]
-
-
-def press(window: CheckpointsWindow, command: Command) -> None:
-    assert not window.details.buttons[command].isHidden()
-    window.details.buttons[command].click()
-
-
-def row_of(window: CheckpointsWindow, ref: str):
-    model = window.view.model()
-    return model.row_at(model.row_of(ref))
-
-
-def dialog_of(window: CheckpointsWindow, kind: type):
-    return next(dialog for dialog in window.findChildren(kind) if dialog.isVisible())
-
-
-def begin(qtbot, window: CheckpointsWindow, source: FolderDownloads, ref: str = "some/one") -> None:
-    """A download of which one slice is here."""
-    window.filter_bar.search.setText(ref)
-    press(window, Command.DOWNLOAD)
-    source.allow(1)
-    qtbot.waitUntil(lambda: row_of(window, ref).download.progress is not None)
-    qtbot.waitUntil(lambda: row_of(window, ref).download.progress.done == SLICE)
+    with open_window(qtbot, disk, downloads, token, icons) as window:
+        yield window
 
 
 # What is shown ------------------------------------------------------------------------------------
@@ -179,6 +64,7 @@ def test_the_first_row_is_selected_and_its_facts_are_shown(shown):
     assert shown.view.row().ref == "starter"
     assert shown.details.fact("ref") == "starter"
     assert shown.details.fact("place") == "Ships with Underpaint"
+    assert shown.focusWidget() is shown.view
     assert Command.REMOVE not in offered(shown)
 
 
@@ -403,126 +289,6 @@ def test_with_the_network_off_nothing_is_tried_and_the_tip_says_why(qtbot, shown
     shown.findChild(QCheckBox, "networkSwitch").click()
     assert button.isEnabled()
     qtbot.waitUntil(lambda: downloads.find("some/one").state is DownloadState.RUNNING)
-
-
-# What is on the disk ------------------------------------------------------------------------------
-
-
-def test_a_checkpoint_is_used_by_button_by_enter_and_by_double_click(qtbot, shown):
-    shown.select("org/own")
-    with qtbot.waitSignal(shown.use_requested) as used:
-        press(shown, Command.USE)
-    assert used.args == ["org/own"]
-    with qtbot.waitSignal(shown.use_requested):
-        QTest.keyClick(shown.view, Qt.Key.Key_Return)
-    place = shown.view.visualRect(shown.view.currentIndex()).center()
-    with qtbot.waitSignal(shown.use_requested):
-        QTest.mouseDClick(shown.view.viewport(), Qt.MouseButton.LeftButton, pos=place)
-
-
-def test_removing_asks_and_the_safe_answer_is_the_default(qtbot, shown, disk, monkeypatch):
-    shown.select("org/own")
-    asked = []
-    monkeypatch.setattr(
-        QMessageBox, "exec", lambda box: asked.append((box.defaultButton().text(), box.informativeText()))
-    )
-    press(shown, Command.REMOVE)
-    assert asked[0][0] == "Keep"
-    assert "frees 4.0 MB" in asked[0][1]
-    monkeypatch.setattr(checkpoint_actions, "ask_remove", lambda *_: True)
-    press(shown, Command.REMOVE)
-    qtbot.waitUntil(lambda: row_of(shown, "org/own") is None)
-
-
-def test_one_that_is_used_in_place_is_only_taken_off_the_list(qtbot, shown):
-    shown.select(MINE)
-    press(shown, Command.FORGET)
-    qtbot.waitUntil(lambda: row_of(shown, MINE) is None)
-
-
-def test_verifying_says_that_all_is_well_or_offers_to_repair(qtbot, shown, source, disk):
-    shown.select("org/own")
-    press(shown, Command.VERIFY)
-    state = shown.findChild(QLabel, "checkpointState")
-    qtbot.waitUntil(lambda: state.text() == "Verified: no damage was found.")
-    disk.damaged = ["unet.safetensors"]
-    press(shown, Command.VERIFY)
-    error = shown.findChild(QLabel, "checkpointError")
-    qtbot.waitUntil(lambda: error.text() == "One file is damaged: unet.safetensors")
-    source.add("org/own")
-    source.allow()
-    press(shown, Command.REPAIR)
-    qtbot.waitUntil(lambda: (disk.own / "unet.safetensors").is_file())
-    qtbot.waitUntil(lambda: (row := row_of(shown, "org/own")) is not None and row.section is Section.INSTALLED)
-
-
-def test_pickles_of_another_program_are_converted_without_a_download(qtbot, shown, source, disk, downloads):
-    shown.show_online(False)
-    folder = disk.homes.shared[0] / PICKLED
-    shutil.copytree(source.source / PICKLED, folder)
-    disk.infos[PICKLED] = CheckpointError("The weights are pickles")
-    with qtbot.waitSignal(shown.view.model().surveyed):
-        shown.view.model().refresh()
-    shown.select(PICKLED)
-    assert offered(shown) == [Command.CONVERT, Command.SHOW_FOLDER, Command.OPEN_PAGE]
-    press(shown, Command.CONVERT)
-    qtbot.waitUntil(lambda: shown.findChild(ConsentDialog) is not None)
-    assert downloads.find(PICKLED).is_local
-
-
-def test_its_folder_is_shown(shown, disk, monkeypatch):
-    opened = []
-    monkeypatch.setattr(checkpoint_actions, "show_folder", lambda path: opened.append(path) or True)
-    shown.select("org/own")
-    press(shown, Command.SHOW_FOLDER)
-    assert opened == [disk.own]
-
-
-def drag(window: CheckpointsWindow, kind: type, *paths: Path):
-    mime = QMimeData()
-    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-    position = QPointF(100, 100) if kind is QDropEvent else QPoint(100, 100)
-    no = Qt.KeyboardModifier.NoModifier
-    event = kind(position, Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, no)
-    event.ignore()
-    (window.dropEvent if kind is QDropEvent else window.dragEnterEvent)(event)
-    event.kept = mime
-    return event
-
-
-def test_a_dropped_file_is_imported_and_selected(qtbot, shown, tmp_path):
-    path = tmp_path / "dream.safetensors"
-    path.touch()
-    assert drag(shown, QDragEnterEvent, path).isAccepted()
-    assert shown.drop_hint.isVisible()
-    assert drag(shown, QDropEvent, path).isAccepted()
-    assert not shown.drop_hint.isVisible()
-    qtbot.waitUntil(lambda: shown.view.row() is not None and shown.view.row().ref == str(path))
-
-
-def test_a_dropped_folder_is_used_where_it_is(qtbot, shown, tmp_path):
-    folder = tmp_path / "mix"
-    folder.mkdir()
-    assert not drag(shown, QDropEvent, folder).isAccepted()
-    (folder / "model_index.json").touch()
-    assert drag(shown, QDropEvent, folder).isAccepted()
-    qtbot.waitUntil(lambda: row_of(shown, str(folder)) is not None)
-
-
-def test_other_files_are_not_taken(shown, tmp_path):
-    path = tmp_path / "cat.png"
-    path.touch()
-    assert not drag(shown, QDragEnterEvent, path).isAccepted()
-    assert not shown.drop_hint.isVisible()
-
-
-def test_an_import_that_fails_is_told(qtbot, shown, tmp_path):
-    path = tmp_path / "bad.safetensors"
-    path.touch()
-    shown.bring_in([path])
-    qtbot.waitUntil(lambda: shown.banner.isVisible())
-    assert shown.banner.error.title == "This file is no checkpoint"
-    assert not shown.import_bar.isVisible()
 
 
 def test_it_comes_forward_with_a_row_that_is_found_only_later(qtbot, shown, disk):
