@@ -40,7 +40,12 @@ class HarmlessFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether ``record`` may pass."""
         text = record.getMessage()
-        return not any(part in text for part in HARMLESS)
+        return not any(part in text for part in HARMLESS) and not _tells_only_of_more(text)
+
+
+def _tells_only_of_more(text: str) -> bool:
+    """Whether it is the library's report of weights in a file that its class does not use, and of nothing worse."""
+    return "LOAD REPORT" in text and not any(word in text for word in ("MISSING", "MISMATCH", "CONVERSION"))
 
 
 def quieten_libraries() -> None:
@@ -58,6 +63,7 @@ def quieten_libraries() -> None:
         "diffusers.pipelines.pipeline_loading_utils",
         "diffusers.pipelines.pipeline_utils",
         "transformers.configuration_utils",
+        "transformers.modeling_utils",
         "transformers.tokenization_utils_base",
         "transformers.utils.import_utils",
     ):

@@ -239,6 +239,33 @@ def test_a_text_encoder_that_lacks_a_weight_is_refused_and_not_filled(engine, ch
         paint(engine, make_request(checkpoint=str(folder), steps=2))
 
 
+def test_the_text_encoder_of_z_image_is_read_from_a_file_with_more_than_it_uses(engine, checkpoint, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    folder = tmp_path / "z-image"
+    shutil.copytree(checkpoint("z-image"), folder)
+    path = folder / "text_encoder" / "model.safetensors"
+    weights = load_file(path)
+    words = weights["embed_tokens.weight"]
+    save_file({**{f"model.{key}": weights[key] for key in weights}, "lm_head.weight": words.clone()}, path)
+    request = make_request(checkpoint=str(checkpoint("z-image")), prompt="the cat", steps=2)
+    expected = paint(engine, request).tobytes()
+    assert paint(engine, make_request(checkpoint=str(folder), prompt="the cat", steps=2)).tobytes() == expected
+
+
+def test_weights_that_are_tied_to_others_may_be_left_out_of_the_file(engine, checkpoint, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    folder = tmp_path / "klein"
+    shutil.copytree(checkpoint("klein-base"), folder)
+    config, path = folder / "text_encoder" / "config.json", folder / "text_encoder" / "model.safetensors"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "tie_word_embeddings": True}))
+    weights = load_file(path)
+    del weights["lm_head.weight"]
+    save_file(weights, path, {"format": "pt"})
+    assert paint(engine, make_request(checkpoint=str(folder), steps=2)).size == (64, 64)
+
+
 def test_a_class_that_runs_code_of_the_checkpoint_is_never_taken(paths, checkpoint, tmp_path):
     folder = tmp_path / "flux"
     shutil.copytree(checkpoint("flux"), folder)
