@@ -185,6 +185,12 @@ class FootBar(QFrame):
             self.network.setChecked(is_online)
         self._show_network(is_online)
 
+    def fix_network(self, reason: str) -> None:
+        """The network stays as it is, for ``reason``."""
+        self.network.setEnabled(False)
+        self.network.setToolTip(reason)
+        self.network.setAccessibleDescription(reason)
+
     def show_token(self, place: str) -> None:
         """Say where the token is: keyring, memory, environment, or nowhere."""
         where = translate(TOKEN_PLACES.get(place, TOKEN_PLACES[""]))

@@ -101,6 +101,10 @@ class CheckpointsWindow(QWidget):
         self.view.viewport().update()
         self._show_current()
 
+    def fix_network(self, reason: str) -> None:
+        """The network cannot be switched here, for ``reason``."""
+        self.foot.fix_network(reason)
+
     def come_forward(self, ref: str = "") -> None:
         """Show the window to the user, with the row of ``ref`` selected."""
         self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)

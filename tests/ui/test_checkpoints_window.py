@@ -311,6 +311,15 @@ def test_size_and_parts_are_kept_for_the_next_start(qtbot, shown):
     assert (shown.size().toTuple(), shown.splitter.sizes()) == ((780, 640), sizes)
 
 
+def test_a_network_that_is_off_for_good_cannot_be_switched_on(shown, downloads):
+    shown.show_online(False)
+    shown.fix_network("The program was started with --offline")
+    switch = shown.findChild(QCheckBox, "networkSwitch")
+    switch.click()
+    assert not downloads.is_online
+    assert switch.toolTip() == "The program was started with --offline"
+
+
 # Keys ---------------------------------------------------------------------------------------------
 
 
