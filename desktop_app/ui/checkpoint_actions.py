@@ -18,8 +18,8 @@ from desktop_app.studio.checkpoint_rows import CheckpointRow
 from desktop_app.studio.checkpoint_work import CheckpointWork, Task, WorkKind
 from desktop_app.studio.downloads import Downloads
 from desktop_app.studio.pool import PoolRunner
-from desktop_app.ui.checkpoint_commands import Circumstances, Command, has_damage, hub_page, reason_against
-from desktop_app.ui.dialogs import show_folder
+from desktop_app.ui.checkpoint_commands import Circumstances, Command, error_of, has_damage, hub_page, reason_against
+from desktop_app.ui.dialogs import DetailsDialog, show_folder
 from desktop_app.ui.download_dialogs import ConsentDialog, TokenDialog, ask_discard, ask_remove
 
 WORTH_ASKING = 16 * 2**20
@@ -121,6 +121,7 @@ class CheckpointActions(QObject):
             Command.TOKEN: self._explain_licence,
             Command.VERIFY: lambda row: self._work.verify(row.ref),
             Command.STOP_WORK: lambda row: self._work.cancel(row.ref),
+            Command.DETAILS: self._show_details,
             Command.SHOW_FOLDER: self._show_folder,
             Command.OPEN_PAGE: lambda row: self.open_page(hub_page(row.ref)),
             Command.REMOVE: self._remove,
@@ -164,6 +165,11 @@ class CheckpointActions(QObject):
         if path is not None and not show_folder(path if path.is_dir() else path.parent):
             hint = self.tr("Open it by hand; its name is in the details.")
             self.error_raised.emit(StudioError(self.tr("No file manager took the folder"), str(path), hint))
+
+    def _show_details(self, row: CheckpointRow) -> None:
+        error = error_of(row, self._work.find(row.ref))
+        if error is not None:
+            _open(DetailsDialog(error, self._window))
 
     def _explain_licence(self, row: CheckpointRow) -> None:
         page = hub_page(row.ref)

@@ -9,7 +9,7 @@ from desktop_app.core.errors import StudioError
 from desktop_app.studio.checkpoint_rows import CheckpointRow, Place, hub_id
 from desktop_app.studio.checkpoint_work import Task, WorkKind
 from desktop_app.studio.downloads import CAN_PAUSE, DownloadState
-from desktop_app.ui.checkpoint_texts import needs_token, translate
+from desktop_app.ui.checkpoint_texts import is_long, needs_token, translate
 from desktop_app.ui.texts import QT_TRANSLATE_NOOP
 
 
@@ -28,6 +28,7 @@ class Command(Enum):
     CANCEL = "cancel"
     VERIFY = "verify"
     STOP_WORK = "stop work"
+    DETAILS = "details"
     SHOW_FOLDER = "show folder"
     OPEN_PAGE = "open page"
     REMOVE = "remove"
@@ -102,6 +103,11 @@ COMMANDS: dict[Command, CommandSpec] = {
         "stop",
         QT_TRANSLATE_NOOP("Checkpoints", "Stop reading its files"),
     ),
+    Command.DETAILS: CommandSpec(
+        QT_TRANSLATE_NOOP("Checkpoints", "Details…"),
+        "info",
+        QT_TRANSLATE_NOOP("Checkpoints", "All that is known of what went wrong"),
+    ),
     Command.SHOW_FOLDER: CommandSpec(
         QT_TRANSLATE_NOOP("Checkpoints", "Show in folder"),
         "folder",
@@ -157,10 +163,12 @@ class Circumstances:
 
 def commands_of(row: CheckpointRow, around: Circumstances) -> list[Command]:
     """What ``row`` offers, the most likely first."""
+    error = error_of(row, around.task)
+    details = [Command.DETAILS] if error is not None and is_long(error) else []
     if row.download is not None:
-        return _commands_of_download(row)
+        return [*_commands_of_download(row), *details]
     if row.installed is not None:
-        return _commands_of_installed(row, around)
+        return [*_commands_of_installed(row, around), *details]
     return [Command.DOWNLOAD, *([Command.TOKEN] if needs_token(row) else []), Command.OPEN_PAGE]
 
 

@@ -42,6 +42,7 @@ from desktop_app.ui.checkpoint_texts import (
     UNUSABLE,
     WORKS_FOR_OTHERS,
     download_text,
+    error_text,
     memory_text,
     need_text,
     needs_token,
@@ -248,7 +249,7 @@ class CheckpointDetails(QStackedWidget):
         error = error_of(row, around.task)
         text = ""
         if error is not None:
-            text = "\n".join(part for part in (error.title, error.detail, error.hint) if part)
+            text = error_text(error)
         elif has_damage(around.task) and around.task is not None:
             text = task_text(around.task)
         self._error.setText(text)

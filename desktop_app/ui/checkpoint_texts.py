@@ -17,6 +17,9 @@ from desktop_app.studio.downloads import AT_WORK, Download, DownloadState
 from desktop_app.ui.job_texts import clock
 from desktop_app.ui.texts import QT_TRANSLATE_NOOP, file_size, plural
 
+MAX_DETAIL = 300
+"""Characters of an error's details that are shown beside its title."""
+
 FITS: dict[Verdict, str] = {
     Verdict.FITS: QT_TRANSLATE_NOOP("Checkpoints", "fits in memory"),
     Verdict.WITH_OFFLOAD: QT_TRANSLATE_NOOP("Checkpoints", "with offload"),
@@ -93,6 +96,8 @@ def progress_text(progress: DownloadProgress) -> str:
     parts = [amount(progress.done, progress.total)]
     if progress.rate:
         parts.append(translate(QT_TRANSLATE_NOOP("Checkpoints", "%1/s")).replace("%1", size(round(progress.rate))))
+    elif progress.rate == 0 and progress.done < progress.total:
+        parts.append(translate(QT_TRANSLATE_NOOP("Checkpoints", "waiting for the hub")))
     if progress.seconds_left is not None:
         left = translate(QT_TRANSLATE_NOOP("Checkpoints", "%1 left"))
         parts.append(left.replace("%1", clock(progress.seconds_left)))
@@ -191,9 +196,15 @@ GATED = QT_TRANSLATE_NOOP("Checkpoints", "licence to accept")
 PICKLED = QT_TRANSLATE_NOOP("Checkpoints", "to be converted")
 
 
+def is_long(error: StudioError) -> bool:
+    """Whether the details of ``error`` are better read in a dialog of their own."""
+    return len(error.detail) > MAX_DETAIL or "\n" in error.detail
+
+
 def error_text(error: StudioError) -> str:
-    """Title, detail and hint, a line each."""
-    return "\n".join(part for part in (error.title, error.detail, error.hint) if part)
+    """Title, detail and hint, a line each; long details are left out."""
+    detail = "" if is_long(error) else error.detail
+    return "\n".join(part for part in (error.title, detail, error.hint) if part)
 
 
 def memory_text(row: CheckpointRow) -> str:

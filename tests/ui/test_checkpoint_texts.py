@@ -67,6 +67,16 @@ def test_what_stops_a_download_is_said():
     assert download_text(held) == "Paused: the network is off"
 
 
+def test_a_download_that_gets_nothing_says_so():
+    waiting = DownloadProgress(50, 100, 0.0)
+    assert (
+        download_text(Download("a/b", DownloadState.RUNNING, progress=waiting))
+        == "50 of 100 bytes · waiting for the hub"
+    )
+    done = DownloadProgress(100, 100, 0.0)
+    assert download_text(Download("a/b", DownloadState.RUNNING, progress=done)) == "100 of 100 bytes"
+
+
 @pytest.mark.parametrize(("done", "total", "share"), [(0, 0, 0), (5, 10, 0.5), (12, 10, 1), (-1, 10, 0)])
 def test_the_share_is_within_its_range(done, total, share):
     assert share_done(DownloadProgress(done, total)) == share

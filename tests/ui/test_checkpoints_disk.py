@@ -16,7 +16,7 @@ from checkpoint_windows import MINE, Disk, MemoryToken, make_hub, offered, open_
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel, QMessageBox
+from PySide6.QtWidgets import QLabel, QMessageBox, QPlainTextEdit
 
 from desktop_app.core.errors import CheckpointError
 from desktop_app.studio.checkpoint_rows import Section
@@ -24,6 +24,7 @@ from desktop_app.studio.downloads import Downloads
 from desktop_app.ui import checkpoint_actions
 from desktop_app.ui.checkpoint_commands import Command
 from desktop_app.ui.checkpoints_window import CheckpointsWindow
+from desktop_app.ui.dialogs import DetailsDialog
 from desktop_app.ui.download_dialogs import ConsentDialog
 
 
@@ -169,3 +170,15 @@ def test_an_import_that_fails_is_told(qtbot, shown, tmp_path):
     qtbot.waitUntil(lambda: shown.banner.isVisible())
     assert shown.banner.error.title == "This file is no checkpoint"
     assert not shown.import_bar.isVisible()
+
+
+def test_a_long_report_is_read_in_a_dialog_of_its_own(qtbot, shown, disk):
+    disk.infos["org/own"] = CheckpointError("Something went wrong", "line\n" * 50, "Report it.")
+    with qtbot.waitSignal(shown.view.model().surveyed):
+        shown.view.model().refresh()
+    shown.select("org/own")
+    assert shown.findChild(QLabel, "checkpointError").text() == "Something went wrong\nReport it."
+    press(shown, Command.DETAILS)
+    report = shown.findChild(QPlainTextEdit, "reportText")
+    assert report.toPlainText().count("line") == 50
+    shown.findChild(DetailsDialog).reject()
