@@ -35,9 +35,9 @@ def choose_device() -> str:
 def choose_dtype(device: str) -> str:
     """The number format that runs use on ``device``.
 
-    Cards that compute in bfloat16 do so: it has float32's range, so that nothing overflows. Older ones take float16, and
-    so do Apple's, whose memory is the machine's (diffusers' guide for them leaves it at float32; not tried here): what
-    overflows is made again in float32. The CPU takes float32: the two others are twenty times slower without
+    Cards that compute in bfloat16 do so: it has float32's range, so that nothing overflows. Older ones take float16,
+    and so do Apple's, whose memory is the machine's (diffusers' guide for them leaves it at float32; not tried here):
+    what overflows is made again in float32. The CPU takes float32: the two others are twenty times slower without
     instructions for them, and another format is another picture.
     """
     import torch

@@ -85,6 +85,7 @@ class Residency:
         self._residents: OrderedDict[_Key, Resident] = OrderedDict()
         self._sizes: dict[Path, tuple[int, int]] = {}
         self._uses: dict[_Key, MemoryUse] = {}
+        self._known: dict[Path, tuple[PartSize, ...]] = {}
         self._shortages: dict[Path, _Shortage] = {}
         self._is_loading = False
 
@@ -100,6 +101,8 @@ class Residency:
     def plan(self, folder: Path, size: tuple[int, int]) -> None:
         """Choose how the checkpoint in ``folder`` runs for a picture of ``size``, width and height in pixels."""
         self._sizes[folder] = size
+        if not any(each == folder for each, _ in self._residents):
+            self._known.pop(folder, None)  # its files may be others by now
         self._uses = {key: use for key, use in self._uses.items() if key[0] != folder}
         use = self._use((folder, self.dtype))
         self.notes = []
@@ -163,7 +166,7 @@ class Residency:
         if wanted not in plans_for(is_cpu=self._is_cpu):
             wanted = None
         return choose_plan(
-            _parts(key[0]),
+            self._parts(key[0]),
             self._size(key[0]),
             _bytes_of(key[1]),
             self._available(),
@@ -172,12 +175,19 @@ class Residency:
             plan=wanted,
         )
 
+    def _parts(self, folder: Path) -> tuple[PartSize, ...]:
+        """Sizes of the parts in ``folder``; none where they cannot be read, which loading it will tell of."""
+        if folder not in self._known:
+            with contextlib.suppress(CheckpointError, OSError):
+                self._known[folder] = sizes_at(folder)
+        return self._known.get(folder, ())
+
     def _size(self, folder: Path) -> tuple[int, int]:
         return self._sizes.get(folder, USUAL_SIZE)
 
     def _peak(self, key: _Key, use: MemoryUse) -> int:
         width, height = self._size(key[0])
-        return estimate(_parts(key[0]), width, height, _bytes_of(key[1]), use.plan, is_tiled=use.is_tiled)
+        return estimate(self._parts(key[0]), width, height, _bytes_of(key[1]), use.plan, is_tiled=use.is_tiled)
 
     # What is in memory ----------------------------------------------------------------------------
 
@@ -231,15 +241,14 @@ class Residency:
         """Let others go, the least recently used first, until the checkpoint and the picture fit."""
         is_device = use.plan is MemoryPlan.RESIDENT
         peak = self._peak(key, use)
-        needed = sum(part.parameters for part in _parts(key[0])) * _bytes_of(key[1])
-        others = [other for other in self._residents if other != key and self._held(other, is_device=is_device)]
-        own = self._held(key, is_device=is_device) if key in self._residents else 0
-        for other in others:
+        needed = sum(part.parameters for part in self._parts(key[0])) * _bytes_of(key[1])
+        own = self._held(key, is_device=True) if key in self._residents else 0
+        for other in [other for other in self._residents if other != key]:
             held = sum(self._held(each, is_device=is_device) for each in self._residents if each != key)
-            is_short = peak > self._memory(self.device).free + own
-            if held + needed <= self._limit(is_device=is_device) and not is_short:
-                break
-            self._drop(other)
+            is_over = held + needed > self._limit(is_device=is_device) and self._held(other, is_device=is_device)
+            is_short = peak > self._memory(self.device).free + own and self._held(other, is_device=True)
+            if is_over or is_short:
+                self._drop(other)
 
     def _held(self, key: _Key, *, is_device: bool) -> int:
         """Bytes that a resident holds, of the device's memory or of the machine's."""
@@ -282,13 +291,6 @@ class Residency:
             self.dtype,
             attention.describe(self._options.attention, self.device),
         )
-
-
-def _parts(folder: Path) -> tuple[PartSize, ...]:
-    """Sizes of the parts in ``folder``; none where they cannot be read, which loading it will tell of."""
-    with contextlib.suppress(CheckpointError, OSError):
-        return sizes_at(folder)
-    return ()
 
 
 def _bytes_of(dtype: str) -> int:
