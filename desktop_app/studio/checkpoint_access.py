@@ -25,7 +25,7 @@ def access_to(paths: Paths) -> CheckpointAccess:
         survey=CheckpointStore(paths).survey,
         find=partial(_find, paths),
         has_pickles=care.has_pickles,
-        remove=partial(care.remove, paths),
+        remove=partial(_remove, paths),
         discard=partial(care.discard, paths),
         verify=partial(care.verify, paths),
         bring_in=partial(care.bring_in, paths),
@@ -85,3 +85,8 @@ def _find(paths: Paths, ref: str) -> Path | None:
         return care.locate(paths, ref).path
     except CheckpointError:
         return None
+
+
+def _remove(paths: Paths, ref: str) -> int:
+    """What is used in place is forgotten even if it is there no more."""
+    return 0 if CheckpointStore(paths).forget(ref) else care.remove(paths, ref)

@@ -305,7 +305,7 @@ def _read_installed(ref: str, found: CheckpointInfo | StudioError, access: Check
 def _read_unusable(ref: str, error: StudioError, access: CheckpointAccess) -> Installed:
     path = access.find(ref)
     if path is None:
-        return Installed(ref, ref, error=error)
+        return Installed(ref, Path(ref).name if Path(ref).is_absolute() else ref, error=error)
     try:
         is_pickled = bool(hub_id(ref)) and access.has_pickles(path)
     except StudioError:

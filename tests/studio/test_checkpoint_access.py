@@ -194,3 +194,13 @@ def test_damaged_files_are_thrown_away_and_fetched_again(qtbot, hub, make, acces
     with qtbot.waitSignal(downloads.finished, timeout=20_000):
         downloads.start(ICONS)
     assert not access.verify(ICONS, lambda _: None, downloads.find(ICONS).cancel)
+
+
+def test_a_folder_that_is_gone_is_said_to_be_so_and_can_be_forgotten(access, tmp_path):
+    folder = shutil.copytree(STARTER, tmp_path / "mix")
+    ref = access.bring_in(folder, lambda _: None, None)
+    shutil.rmtree(folder)
+    found = {each.ref: each for each in read_survey(access).installed}[ref]
+    assert (found.label, found.error is not None) == ("mix", True)
+    assert access.remove(ref) == 0
+    assert ref not in access.survey()
