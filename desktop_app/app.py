@@ -129,7 +129,9 @@ class _Composition:
         access = access_to(paths)
         catalog = read_catalog(resources_dir() / CATALOG_NAME)
         model = CheckpointModel(access, catalog, downloads, row_text)
-        return CheckpointParts(model, downloads, CheckpointWork(access), token, access.find, is_offline)
+        return CheckpointParts(
+            model, downloads, CheckpointWork(access), token, CheckpointStore(paths).is_here, is_offline
+        )
 
     def _connect(self) -> None:
         self._jobs.finished.connect(self._model.insert_finished)

@@ -74,6 +74,16 @@ class CheckpointStore:
             found = self._find(ref)
             return _describe_file(ref, found) if found.is_file() else _describe_folder(ref, found)
 
+    def is_here(self, ref: str) -> bool:
+        """Whether all that ``ref`` needs is on this machine, be it damaged or not."""
+        try:
+            self.describe(ref)
+        except CheckpointMissing:
+            return False
+        except CheckpointError:
+            return True
+        return True
+
     def list(self) -> list[CheckpointInfo]:
         """What `survey` finds and can be used."""
         return [found for found in self.survey().values() if isinstance(found, CheckpointInfo)]

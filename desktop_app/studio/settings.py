@@ -48,6 +48,7 @@ SETTINGS: dict[str, Setting] = {
         Setting("attention", "", "Attention", "How attention is computed.", tuple(ATTENTIONS)),
         Setting("shortcuts", {}, "Keyboard shortcuts", "The keys of commands that have others than they began with."),
         Setting("layout", "", "Window layout"),
+        Setting("checkpoints_layout", "", "Layout of the Checkpoints window"),
         Setting("last_folder", "", "Folder of the last opened picture"),
     )
 }

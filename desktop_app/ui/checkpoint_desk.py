@@ -54,6 +54,10 @@ class CheckpointDesk(QObject):
             self._opened.network_toggled.connect(partial(self._settings.set, "network"))
             self._show_used()
             self._opened.show_online(self.is_online)
+            if parts.is_offline:
+                self._opened.fix_network(self.tr("The program was started with --offline"))
+            if layout := self._settings.get("checkpoints_layout"):
+                self._opened.restore_layout(layout)
         self._opened.show()
         self._opened.raise_()
         self._opened.activateWindow()
@@ -66,7 +70,7 @@ class CheckpointDesk(QObject):
 
     def download_missing(self) -> None:
         """Fetch what the values in the controls need and is not on this machine."""
-        missing = [ref for ref in self._document.missing if self._parts.find(ref) is None]
+        missing = [ref for ref in self._document.missing if not self._parts.is_here(ref)]
         window = self.open()
         for ref in missing:
             self._parts.downloads.start(ref)
@@ -76,8 +80,8 @@ class CheckpointDesk(QObject):
     def close(self) -> None:
         """End the Checkpoints window."""
         if self._opened is not None:
-            self._opened.wishes.close()
-            self._opened.close()
+            self._settings.set("checkpoints_layout", self._opened.layout_text())
+            self._opened.close_all()
             self._opened.deleteLater()
             self._opened = None
 

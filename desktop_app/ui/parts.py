@@ -30,15 +30,15 @@ class Folders:
 
 @dataclass(frozen=True)
 class CheckpointParts:
-    """What the Checkpoints window works on. ``find`` tells whether a REF is on this machine; ``is_offline`` where the
-    program was started with the wish to try no connection.
+    """What the Checkpoints window works on. ``is_here`` tells whether all of a REF is on this machine; ``is_offline``
+    where the program was started with the wish to try no connection.
     """
 
     model: CheckpointModel
     downloads: Downloads
     work: CheckpointWork
     token: TokenStore
-    find: Callable[[str], Path | None]
+    is_here: Callable[[str], bool]
     is_offline: bool = False
 
 
