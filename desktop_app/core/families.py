@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from desktop_app.core.errors import CheckpointError
 from desktop_app.core.family import MARKS, ORIGINAL_SIZE, PRIOR_PARAMS, REFINER_PARAMS, USUAL_KEYWORDS, Family
 from desktop_app.core.other_families import OTHER_FAMILIES
 from desktop_app.core.params import DEFAULT_SCHEDULER
@@ -30,6 +31,7 @@ __all__ = [
     "family_named",
     "family_of",
     "signed_parts",
+    "unsupported",
 ]
 
 SDXL = "Stable Diffusion XL"
@@ -188,6 +190,16 @@ def signed_parts(index: Mapping[str, Any]) -> set[str]:
 def family_named(label: str) -> Family | None:
     """The family with this label."""
     return next((family for family in FAMILIES if family.label == label), None)
+
+
+def unsupported(name: str, class_name: str) -> CheckpointError:
+    """The refusal of the checkpoint ``name`` whose pipeline class is not opened here, with the reason if one is
+    known.
+    """
+    known = ", ".join(dict.fromkeys(family.label for family in FAMILIES))
+    reason = REFUSED.get(class_name)
+    detail = f"{name} is for {class_name}" + (f". {reason}" if reason else "")
+    return CheckpointError("This family of checkpoints is not supported", detail, f"Supported are: {known}.")
 
 
 def _candidates(index: Mapping[str, Any]) -> list[Family]:

@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from desktop_app.core.family import Family
+from desktop_app.core.family import NOT_LOADED, Family
 from desktop_app.core.request import StageKind
 from desktop_app.engine.calls import pipeline_class
 from desktop_app.engine.processors import OWN_PROCESSORS, load_processor
@@ -17,9 +17,6 @@ from desktop_app.store.any_checkpoint import family_at
 from desktop_app.store.checkpoint_files import choose_variant, has_variant
 from desktop_app.store.checkpoint_index import COMPONENTS, INDEX_NAME
 from desktop_app.store.single_file import read_layout
-
-NOT_LOADED = ("safety_checker", "feature_extractor", "image_encoder")
-"""Parts that no stage uses yet; without them a checkpoint is smaller by half and nothing is blackened in silence."""
 
 HARMLESS = (
     "Expected types for ",  # a checkpoint may bring AutoencoderTiny, and processors here are our own
@@ -30,6 +27,8 @@ HARMLESS = (
     "The following part of your input was truncated because CLIP",  # said in the result's notes
     "Token indices sequence length is longer than",
     "requires torchvision (not installed)",  # the slower way does the same
+    "Attention backends are an experimental feature",  # said of each way that the user may choose
+    "cannot run with `cpu` device",  # half precision only waits there for its turn on the card
 )
 """Parts of log lines of the libraries that say nothing to be done."""
 

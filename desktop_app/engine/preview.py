@@ -49,6 +49,8 @@ class Previewer:
         return picture
 
     def _decode(self, latents: Any) -> Image.Image | None:
+        if latents.ndim != 4:  # packed, as Flux's are: no picture, whoever decodes it
+            return None
         import torch
 
         with torch.no_grad():

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from desktop_app.core.errors import CheckpointError
-from desktop_app.core.families import FAMILIES, KANDINSKY_PRIOR, REFUSED, family_of, signed_parts
+from desktop_app.core.families import KANDINSKY_PRIOR, family_of, signed_parts, unsupported
 from desktop_app.core.family import Family
 from desktop_app.core.memory import PartSize
 from desktop_app.core.params import clean_text
@@ -107,7 +107,7 @@ def read_family(folder: Path) -> Family:
     index = read_json(folder, path)
     family = family_of(index, {part: read_config(folder, part) for part in signed_parts(index)})
     if family is None:
-        raise _not_supported(folder, str(index.get("_class_name"))[:80])
+        raise unsupported(folder.name, str(index.get("_class_name"))[:80])
     for part, entry in index.items():
         if not part.startswith("_") and isinstance(entry, list):
             _check_class(path, part, entry, is_required=part in family.required)
@@ -115,13 +115,6 @@ def read_family(folder: Path) -> Family:
     if missing:
         raise damaged(path, f"it does not name {', '.join(missing)}")
     return family
-
-
-def _not_supported(folder: Path, class_name: str) -> CheckpointError:
-    known = ", ".join(dict.fromkeys(family.label for family in FAMILIES))
-    reason = REFUSED.get(class_name)
-    detail = f"{folder.name} is for {class_name}" + (f". {reason}" if reason else "")
-    return CheckpointError("This family of checkpoints is not supported", detail, f"Supported are: {known}.")
 
 
 def _no_index(folder: Path) -> CheckpointError:

@@ -9,7 +9,8 @@ from typing import Any
 
 from desktop_app.core.download import RemoteFile
 from desktop_app.core.errors import CheckpointError
-from desktop_app.core.families import FAMILIES, Family, family_of
+from desktop_app.core.families import Family, family_of, unsupported
+from desktop_app.core.family import NOT_LOADED
 from desktop_app.store.hub_errors import hostile
 
 INDEX_NAME = "model_index.json"
@@ -22,9 +23,6 @@ MAX_TEXT_BYTES = 64 * 1024 * 1024
 
 LARGE_BYTES = 1_500_000_000
 """A file of this size is a checkpoint, whatever its name."""
-
-NOT_NEEDED = ("safety_checker", "feature_extractor", "image_encoder")
-"""Parts that the engine leaves out, unless the family counts them among those with weights."""
 
 _DECEIVING = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{name}{number}" for name in ("com", "lpt") for number in range(1, 10))}
@@ -84,9 +82,7 @@ def choose_files(repo: str, files: Mapping[str, RemoteFile], index: Mapping[str,
     """
     family = family_of(index)
     if family is None:
-        known = ", ".join(family.label for family in FAMILIES)
-        detail = f"{repo} is for {str(index.get('_class_name'))[:80]}"
-        raise CheckpointError("This family of checkpoints is not supported", detail, f"Supported are: {known}.")
+        raise unsupported(repo, str(index.get("_class_name"))[:80])
     paths, is_pickled = _repo_texts(files), False
     for part in parts_of(index, family):
         names = [path.partition("/")[2] for path in files if path.startswith(f"{part}/") and path.count("/") == 1]
@@ -103,7 +99,7 @@ def choose_files(repo: str, files: Mapping[str, RemoteFile], index: Mapping[str,
 def parts_of(index: Mapping[str, Any], family: Family) -> list[str]:
     """The parts that ``model_index.json`` names, without those that are never loaded."""
     named = [part for part, entry in index.items() if isinstance(entry, list) and entry and entry[0] is not None]
-    return [part for part in named if _PART.fullmatch(part) and (part not in NOT_NEEDED or part in family.weighted)]
+    return [part for part in named if _PART.fullmatch(part) and (part not in NOT_LOADED or part in family.weighted)]
 
 
 def _repo_texts(files: Mapping[str, RemoteFile]) -> list[str]:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desktop_app.core.errors import CheckpointError
+from desktop_app.core.families import REFUSED
 from desktop_app.store.hub import Hub, read_ref
 from desktop_app.store.hub_errors import HubUnavailable
 from desktop_app.store.hub_files import check_name
@@ -123,6 +124,15 @@ def test_a_family_that_is_not_known_is_refused_before_anything_is_fetched(hub, r
     write_files(write_repo(repo), {"model_index.json": json.dumps({**INDEX, "_class_name": "AudioPipeline"})})
     with pytest.raises(CheckpointError, match="AudioPipeline"):
         hub.plan(REF)
+
+
+def test_a_family_that_is_known_but_not_opened_is_refused_with_the_reason(hub, repo):
+    write_files(write_repo(repo), {"model_index.json": json.dumps({**INDEX, "_class_name": "IFPipeline"})})
+    with pytest.raises(CheckpointError, match="not supported") as refused:
+        hub.plan(REF)
+    assert refused.value.detail == f"{REF} is for IFPipeline. {REFUSED['IFPipeline']}"
+    labels = refused.value.hint.removeprefix("Supported are: ").rstrip(".").split(", ")
+    assert len(labels) == len(set(labels))
 
 
 @pytest.mark.parametrize(
