@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QPushButton, QSizePolicy
 
 from desktop_app.ui.field import set_role
 
@@ -21,6 +21,7 @@ class Chip(QPushButton):
         set_role(self, "chip")
         self.setAccessibleName(words)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self._show_words(self.sizeHint().width())
 
     def sizeHint(self) -> QSize:

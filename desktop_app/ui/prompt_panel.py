@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from desktop_app.core.errors import RequestError
 from desktop_app.core.families import family_named
@@ -33,6 +33,7 @@ class PromptPanel(QWidget):
         self.checkpoint.open_requested.connect(self.open_checkpoint_requested)
         self.recipe = QComboBox()
         self.recipe.setObjectName("recipeCombo")
+        self.recipe.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.recipe.activated.connect(self._on_recipe_activated)
         self.prompt = self._prompt_edit("promptEdit", self.tr("What should the picture become?"))
         self.negative = self._prompt_edit("negativePromptEdit", self.tr("What should it not show?"), 1)

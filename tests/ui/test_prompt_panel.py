@@ -143,3 +143,9 @@ def test_what_is_missing_can_be_downloaded(qtbot, window):
         button.click()
     window.document.apply_recipe("starter")
     qtbot.waitUntil(button.isHidden)
+
+
+def test_a_long_suggestion_makes_the_panel_no_wider(window, offer):
+    before = window.prompt_panel.minimumSizeHint().width()
+    offer(suggestions=("a long prompt " * 20,))
+    assert window.prompt_panel.minimumSizeHint().width() <= max(before, 280)
