@@ -15,6 +15,7 @@ from desktop_app.core.engine import Engine, Phase, Progress
 from desktop_app.core.errors import DeviceLost
 from desktop_app.core.request import Request
 from desktop_app.engine.messages import Failed, Run
+from desktop_app.studio.share_done import ShareDone
 
 NEVER = threading.Event()
 """A cancel flag that nobody sets."""
@@ -50,6 +51,15 @@ class Recorder:
 def paint(engine: Engine, request: Request) -> Image.Image:
     """The picture of ``request``."""
     return engine.run(request, Recorder(), NEVER).image
+
+
+def shares_of(request: Request, events: list[Progress]) -> list[float]:
+    """Where the bar of a run of ``request`` stands at each of ``events``."""
+    done, shares = ShareDone(request), []
+    for event in events:
+        done.note(event)
+        shares.append(done.share)
+    return shares
 
 
 def distance(first: Image.Image, second: Image.Image) -> float:

@@ -23,13 +23,13 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QImage, QUndoStack
 
 from desktop_app.core.errors import RequestError, StudioError
-from desktop_app.core.request import StageKind
 from desktop_app.core.variation import Variation
 from desktop_app.store.gallery import GalleryStore
 from desktop_app.studio.edits import TrashVariations
 from desktop_app.studio.jobs import Index, Job
 from desktop_app.studio.places import Place, find_places, for_each, read_variations
 from desktop_app.studio.pool import PoolRunner
+from desktop_app.studio.request_texts import checkpoint_name, checkpoints_text, refs_of, strength_text
 from desktop_app.studio.thumbnails import Thumbnails
 from desktop_app.studio.tips import plain_tip
 from desktop_app.studio.variation_ids import VariationIds
@@ -129,8 +129,9 @@ class GalleryModel(QAbstractListModel):
             return variation
         if role == Qt.ItemDataRole.DecorationRole:
             return self._thumbnails.get(variation)
-        told = describe(variation)
-        return plain_tip(told) if role == Qt.ItemDataRole.ToolTipRole else told
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return plain_tip(describe_in_full(variation))
+        return describe(variation)
 
     def match(
         self, start: Index, role: int, value: Any, hits: int = 1, flags: Qt.MatchFlag = Qt.MatchFlag.MatchExactly
@@ -434,16 +435,21 @@ _ROLES = frozenset(
 
 
 def describe(variation: Variation) -> str:
-    """What a tool tip says of ``variation``: prompt, strength, seed, size and date. Plain text."""
-    stage = variation.request.stages[0]
-    prompt = stage.prompt if len(stage.prompt) <= MAX_TOLD else f"{stage.prompt[:MAX_TOLD]}…"
-    facts = [_tr("seed %1").replace("%1", str(variation.request.seed)), "{} × {}".format(*variation.size)]
-    if stage.kind is StageKind.IMAGE_TO_IMAGE:
-        facts.insert(0, _tr("strength %1").replace("%1", f"{stage.strength:g}"))
+    """What is said of ``variation``: prompt, strength, seed, size, checkpoints and date. Plain text."""
+    request, prompt = variation.request, variation.request.stages[0].prompt
+    seed, size = _tr("seed %1").replace("%1", str(request.seed)), "{} × {}".format(*variation.size)
+    facts = " · ".join(filter(None, (strength_text(request), seed, size)))
     made = QLocale().toString(
         QDateTime.fromSecsSinceEpoch(int(variation.created.timestamp())), QLocale.FormatType.ShortFormat
     )
-    return "\n".join(text for text in (prompt, " · ".join(facts), made) if text)
+    told = prompt if len(prompt) <= MAX_TOLD else f"{prompt[:MAX_TOLD]}…"
+    return "\n".join(text for text in (told, facts, checkpoints_text(request), made) if text)
+
+
+def describe_in_full(variation: Variation) -> str:
+    """`describe` with the REFs of checkpoints that have a shorter name there: what a tool tip says."""
+    refs = [ref for ref in refs_of(variation.request) if ref != checkpoint_name(ref)]
+    return "\n".join((describe(variation), *refs))
 
 
 def _tr(text: str) -> str:

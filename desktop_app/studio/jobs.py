@@ -22,6 +22,8 @@ from desktop_app.core.variation import Variation
 from desktop_app.store.gallery import GalleryStore
 from desktop_app.store.session import SessionStore
 from desktop_app.studio.autosave import Autosave
+from desktop_app.studio.request_texts import refs_of
+from desktop_app.studio.share_done import ShareDone
 from desktop_app.studio.tips import plain_tip
 from desktop_app.studio.worker import Report, RunOrder, SaveOrder, Worker
 
@@ -62,6 +64,14 @@ class Job:
     is_begun: bool = False
     """The worker has taken it up."""
     cancel: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.share_done = ShareDone(self.request)
+
+    @property
+    def share(self) -> float:
+        """How much of its run is done, 0-1."""
+        return self.share_done.share
 
 
 class JobQueue(QAbstractListModel):
@@ -130,7 +140,7 @@ class JobQueue(QAbstractListModel):
         return 0 if parent.isValid() else (self._active is not None) + len(self._waiting) + len(self._ended)
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """The `Job` under `JobRole`; its prompt as text."""
+        """The `Job` under `JobRole`; its prompt as text, and with the REFs of its checkpoints as tip."""
         if not self.checkIndex(index, QAbstractListModel.CheckIndexOption.IndexIsValid):
             return None
         job = self._job_at(index.row())
@@ -139,7 +149,7 @@ class JobQueue(QAbstractListModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return job.request.stages[0].prompt
         if role == Qt.ItemDataRole.ToolTipRole:
-            return plain_tip(job.request.stages[0].prompt)
+            return plain_tip("\n".join(filter(None, (job.request.stages[0].prompt, *refs_of(job.request)))))
         return None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
@@ -304,6 +314,7 @@ class JobQueue(QAbstractListModel):
         if job is None:
             return
         job.progress = report.progress
+        job.share_done.note(report.progress)
         job.preview = report.preview or job.preview
         job.rate, job.seconds_left = report.rate, report.seconds_left
         self._tell_changed(job)

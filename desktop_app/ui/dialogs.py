@@ -25,6 +25,8 @@ from PySide6.QtWidgets import (
 from desktop_app import __version__
 from desktop_app.core.errors import StudioError
 from desktop_app.core.request import Request
+from desktop_app.studio.request_texts import checkpoints_text, refs_of, strength_text
+from desktop_app.studio.tips import plain_tip
 from desktop_app.ui.field import set_role
 from desktop_app.ui.texts import QT_TRANSLATE_NOOP, plural
 from desktop_app.ui.theme import GRID
@@ -110,11 +112,14 @@ class RestoreDialog(QDialog):
     def _summary(self, request: Request) -> QLabel:
         stage = request.stages[0]
         prompt = stage.prompt if len(stage.prompt) <= 200 else stage.prompt[:200] + "…"
-        facts = self.tr("strength %1, guidance %2, %3 steps, seed %4")
-        values = (f"{stage.strength:g}", f"{stage.guidance_scale:g}", str(stage.steps), str(request.seed))
+        facts = self.tr("guidance %1, %2 steps, seed %3")
+        values = (f"{stage.guidance_scale:g}", str(stage.steps), str(request.seed))
         for number, value in enumerate(values, 1):
             facts = facts.replace(f"%{number}", value)
-        label = QLabel(f"{prompt or self.tr('(no prompt)')}\n{facts}")
+        facts = ", ".join(filter(None, (strength_text(request), facts)))
+        label = QLabel(f"{prompt or self.tr('(no prompt)')}\n{facts}\n{checkpoints_text(request)}")
+        label.setObjectName("restoreSummary")
+        label.setToolTip(plain_tip("\n".join(refs_of(request))))
         label.setTextFormat(Qt.TextFormat.PlainText)
         label.setWordWrap(True)
         label.setMinimumWidth(380)

@@ -11,7 +11,7 @@ from desktop_app.core.engine import EngineStatus
 from desktop_app.studio.jobs import Job, JobQueue, JobState
 from desktop_app.ui.field import set_role
 from desktop_app.ui.icons import Icons
-from desktop_app.ui.job_texts import progress_text, share_done
+from desktop_app.ui.job_texts import progress_text
 from desktop_app.ui.texts import plural
 from desktop_app.ui.theme import GRID
 
@@ -122,4 +122,4 @@ class JobBar(QFrame):
         if self._jobs.paused and job.state is not JobState.STOPPING:
             text = self.tr("%1 · then the queue pauses").replace("%1", text)
         self._text.setText(text)
-        self.progress.setValue(round(FULL * share_done(job.progress)))
+        self.progress.setValue(round(FULL * job.share))

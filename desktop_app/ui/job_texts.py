@@ -1,23 +1,23 @@
-"""What is said of a job: its phase, its pace, how far it is."""
+"""What is said of a job: its phase, its pace, its values."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication
 
-from desktop_app.core.engine import Phase, Progress
+from desktop_app.core.engine import Phase
 from desktop_app.studio.jobs import Job, JobState
+from desktop_app.studio.request_texts import checkpoints_text, strength_text
 from desktop_app.ui.texts import QT_TRANSLATE_NOOP
 
-PHASES: dict[Phase, tuple[str, float, float]] = {
-    Phase.STARTING: (QT_TRANSLATE_NOOP("Jobs", "Starting"), 0.0, 0.02),
-    Phase.DOWNLOADING: (QT_TRANSLATE_NOOP("Jobs", "Downloading"), 0.02, 0.05),
-    Phase.LOADING: (QT_TRANSLATE_NOOP("Jobs", "Loading the checkpoint"), 0.05, 0.10),
-    Phase.ENCODING: (QT_TRANSLATE_NOOP("Jobs", "Encoding"), 0.10, 0.12),
-    Phase.DENOISING: (QT_TRANSLATE_NOOP("Jobs", "Denoising"), 0.12, 0.94),
-    Phase.DECODING: (QT_TRANSLATE_NOOP("Jobs", "Decoding"), 0.94, 0.98),
-    Phase.SAVING: (QT_TRANSLATE_NOOP("Jobs", "Saving"), 0.98, 1.0),
+PHASES: dict[Phase, str] = {
+    Phase.STARTING: QT_TRANSLATE_NOOP("Jobs", "Starting"),
+    Phase.DOWNLOADING: QT_TRANSLATE_NOOP("Jobs", "Downloading"),
+    Phase.LOADING: QT_TRANSLATE_NOOP("Jobs", "Loading the checkpoint"),
+    Phase.ENCODING: QT_TRANSLATE_NOOP("Jobs", "Encoding"),
+    Phase.DENOISING: QT_TRANSLATE_NOOP("Jobs", "Denoising"),
+    Phase.DECODING: QT_TRANSLATE_NOOP("Jobs", "Decoding"),
+    Phase.SAVING: QT_TRANSLATE_NOOP("Jobs", "Saving"),
 }
-"""Name of each phase, and its share of the progress bar: where it begins and ends."""
 
 STATES: dict[JobState, str] = {
     JobState.QUEUED: QT_TRANSLATE_NOOP("Jobs", "Waiting"),
@@ -35,15 +35,6 @@ def _tr(text: str) -> str:
     return QCoreApplication.translate("Jobs", text)
 
 
-def share_done(progress: Progress | None) -> float:
-    """How much of a run is done, 0-1."""
-    if progress is None:
-        return 0.0
-    _name, begin, end = PHASES[progress.phase]
-    within = progress.step / progress.total if progress.total else 0.0
-    return (progress.stage + begin + (end - begin) * within) / max(progress.stages, 1)
-
-
 def clock(seconds: float) -> str:
     """``seconds`` as 0:07 or 1:02:03."""
     minutes, rest = divmod(max(round(seconds), 0), 60)
@@ -57,8 +48,8 @@ def progress_text(job: Job) -> str:
         return _tr(STATES[job.state]) + "…"
     progress = job.progress
     if progress is None:
-        return _tr(PHASES[Phase.STARTING][0]) + "…"
-    name = _tr(PHASES[progress.phase][0])
+        return _tr(PHASES[Phase.STARTING]) + "…"
+    name = _tr(PHASES[progress.phase])
     parts = [f"{name} {progress.step}/{progress.total}" if progress.total else f"{name}…"]
     if progress.phase is Phase.DENOISING and job.rate:
         pace = _tr("%1 steps/s") if job.rate >= 1 else _tr("%1 s/step")
@@ -80,12 +71,11 @@ def state_text(job: Job) -> str:
 
 
 def values_text(job: Job) -> str:
-    """Such as "strength 0.6 · seed 7 · 20 steps": tells apart two jobs of one prompt."""
-    stage = job.request.stages[0]
-    texts = [_tr("seed %1").replace("%1", str(job.request.seed)), _tr("%1 steps").replace("%1", str(stage.steps))]
-    if job.request.init_image is not None:
-        texts.insert(0, _tr("strength %1").replace("%1", f"{stage.strength:g}"))
-    return " · ".join(texts)
+    """Such as "strength 0.6 · seed 7 · 20 steps · NAME": tells apart two jobs of one prompt."""
+    request = job.request
+    seed = _tr("seed %1").replace("%1", str(request.seed))
+    steps = _tr("%1 steps").replace("%1", str(request.stages[0].steps))
+    return " · ".join(filter(None, (strength_text(request), seed, steps, checkpoints_text(request))))
 
 
 def request_text(job: Job) -> str:

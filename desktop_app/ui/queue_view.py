@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 from desktop_app.studio.jobs import Job, JobQueue, JobState
 from desktop_app.ui.empty import EmptyState
 from desktop_app.ui.icons import Icons
-from desktop_app.ui.job_texts import request_text, share_done, state_text, values_text
+from desktop_app.ui.job_texts import request_text, state_text, values_text
 from desktop_app.ui.theme import GRID
 from desktop_app.ui.thumbnail_delegate import Index
 
@@ -59,7 +59,7 @@ class JobDelegate(QStyledItemDelegate):
         if job.state is JobState.RUNNING:
             bar = QRectF(area.left(), area.bottom() - BAR_HEIGHT, area.width(), BAR_HEIGHT)
             painter.fillRect(bar, palette.color(QPalette.ColorRole.Mid))
-            bar.setWidth(bar.width() * share_done(job.progress))
+            bar.setWidth(bar.width() * job.share)
             painter.fillRect(bar, palette.color(QPalette.ColorRole.Accent))
         painter.restore()
 

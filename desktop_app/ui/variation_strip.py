@@ -13,13 +13,13 @@ from PySide6.QtWidgets import QListView, QVBoxLayout, QWidget
 from desktop_app.core.errors import StudioError
 from desktop_app.core.variation import Variation
 from desktop_app.studio.document import Document
-from desktop_app.studio.gallery_model import GalleryModel, describe, mime_of
+from desktop_app.studio.gallery_model import GalleryModel, describe, describe_in_full, mime_of
 from desktop_app.studio.jobs import Job, JobQueue
 from desktop_app.studio.pool import PoolRunner
 from desktop_app.studio.tips import plain_tip
 from desktop_app.ui.canvas_presenter import CanvasPresenter
 from desktop_app.ui.empty import EmptyState
-from desktop_app.ui.job_texts import progress_text, share_done
+from desktop_app.ui.job_texts import progress_text
 from desktop_app.ui.theme import GRID
 from desktop_app.ui.thumbnail_delegate import CellFacts, Index, ThumbnailDelegate
 
@@ -77,7 +77,7 @@ class StripModel(QAbstractListModel):
         if role == GalleryModel.VariationRole:
             return variation
         if role == Qt.ItemDataRole.ToolTipRole:
-            return plain_tip(describe(variation))
+            return plain_tip(describe_in_full(variation))
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return describe(variation)
         return None
@@ -110,7 +110,7 @@ class StripModel(QAbstractListModel):
         """What is drawn over the picture of ``index``."""
         job = index.data(self.JobRole)
         if isinstance(job, Job):
-            return CellFacts(progress=share_done(job.progress))
+            return CellFacts(progress=job.share)
         variation = index.data(GalleryModel.VariationRole)
         if variation is None:
             return CellFacts()

@@ -7,7 +7,7 @@ from tiny_flow import write_flux
 
 from desktop_app.core.engine import ATTENTIONS
 from desktop_app.engine import attention
-from desktop_app.engine.pipelines import load_pipelines
+from desktop_app.engine.pipelines import load_pipelines, quieten_libraries
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +49,10 @@ def test_a_way_that_is_not_installed_is_told_and_changes_nothing(pipelines, name
     assert backends_of(pipelines[1].transformer) == {None}
 
 
-def test_a_transformer_is_told_its_backend_and_others_are_not(pipelines, expect_log):
+def test_a_transformer_is_told_its_backend_and_others_are_not(pipelines):
     from diffusers.models.attention_dispatch import AttentionBackendName, _AttentionBackendRegistry
 
-    expect_log("Attention backends are an experimental feature")
+    quieten_libraries()  # it is said of any
     attention.set_backend(pipelines[1].transformer, "_native_math")
     assert backends_of(pipelines[1].transformer) == {AttentionBackendName._NATIVE_MATH}
     assert _AttentionBackendRegistry._active_backend is AttentionBackendName.NATIVE

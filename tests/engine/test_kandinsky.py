@@ -7,7 +7,7 @@ import shutil
 import threading
 
 import pytest
-from engine_runs import NEVER, Recorder, paint
+from engine_runs import NEVER, Recorder, paint, shares_of
 from PIL import Image
 from support import make_request
 from tiny_kandinsky import write_decoder, write_prior
@@ -125,6 +125,15 @@ def test_the_priors_steps_are_told_as_encoding(engine, kandinsky):
     assert told == [(0, 0), (1, 3), (2, 3), (3, 3), (0, 0)]
     assert recorder.steps == [1, 2, 3, 4]
     assert result.steps_run == (4,)
+
+
+def test_the_bar_of_a_run_with_a_prior_never_falls_and_moves_at_each_step(engine, kandinsky):
+    request, recorder = kandinsky(), Recorder()
+    engine.run(request, recorder, NEVER)
+    shares = shares_of(request, recorder.events)
+    assert shares == sorted(shares)
+    steps = [share for share, event in zip(shares, recorder.events, strict=True) if event.total]
+    assert len(set(steps)) == 3 + 4
 
 
 def test_a_cancel_while_the_prior_runs_stops_it_at_once_and_leaves_it_whole(engine, kandinsky):

@@ -23,11 +23,3 @@ def test_half_precision_may_wait_in_main_memory_without_a_word_in_the_log(folder
     assert logging.getLogger("diffusers").propagate
     unet = load_pipelines(folder, torch.float16, "cpu")[StageKind.IMAGE_TO_IMAGE].unet
     assert unet.dtype == torch.float16
-
-
-def test_another_way_of_attention_is_taken_without_a_word_in_the_log(folder):
-    import torch
-
-    quieten_libraries()
-    unet = load_pipelines(folder, torch.float32, "cpu")[StageKind.IMAGE_TO_IMAGE].unet
-    assert unet.set_attention_backend("native") is None

@@ -172,12 +172,14 @@ def test_the_steps_that_run_are_the_planned_ones(engine, make, refiner, schedule
 
 
 def test_progress_counts_each_stage_by_itself_and_decodes_once(engine, make, refiner):
-    recorder = Recorder()
-    engine.run(make(refiner=refiner)[0], recorder, NEVER)
+    recorder, request = Recorder(), make(refiner=refiner)[0]
+    engine.run(request, recorder, NEVER)
     told = [(event.stage, event.step, event.total) for event in recorder.events if event.phase is Phase.DENOISING]
     assert told == [(0, step, 8) for step in range(1, 9)] + [(1, 1, 2), (1, 2, 2)]
     assert [event.stage for event in recorder.events if event.phase is Phase.DECODING] == [1]
     assert {event.stages for event in recorder.events} == {2}
+    shares = shares_of(request, recorder.events)
+    assert shares == sorted(shares)
 
 
 CONDITIONS = [

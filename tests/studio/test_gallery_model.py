@@ -9,12 +9,13 @@ from dataclasses import replace
 import pytest
 from gallery_rows import read
 from PySide6.QtCore import QModelIndex, Qt
+from support import make_request, make_result
 
 from desktop_app.core.errors import StoreError
 from desktop_app.core.request import ImageRef
 from desktop_app.core.variation import Variation
 from desktop_app.studio import gallery_model
-from desktop_app.studio.gallery_model import VARIATION_MIME, GalleryModel
+from desktop_app.studio.gallery_model import VARIATION_MIME, GalleryModel, describe_in_full
 from desktop_app.studio.tips import plain_tip
 
 THUMBNAIL = Qt.ItemDataRole.DecorationRole
@@ -92,6 +93,14 @@ def test_tells_when_the_gallery_cannot_be_read(qtbot, monkeypatch, model, galler
 def test_a_screen_reader_is_told_what_it_was_made_of(qtbot, model):
     text = read(qtbot, model, 4, Qt.ItemDataRole.AccessibleTextRole)
     assert text.startswith("a red lemon\nseed 0 · 64 × 64\n")
+
+
+def test_the_tool_tip_names_the_checkpoints_in_full(gallery):
+    request = make_request(checkpoint="org/kandinsky", prior="org/prior")
+    variation = gallery.save(request, make_result(request))
+    lines = describe_in_full(variation).splitlines()
+    assert lines[2] == "kandinsky · prior prior, 25 steps"
+    assert lines[-2:] == ["org/kandinsky", "org/prior"]
 
 
 def test_the_tool_tip_says_the_same_as_plain_words(qtbot, model):

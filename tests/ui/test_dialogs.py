@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
-from PySide6.QtWidgets import QCheckBox, QLineEdit, QPlainTextEdit
+from PySide6.QtWidgets import QCheckBox, QLabel, QLineEdit, QPlainTextEdit
 from support import make_picture, make_ref, make_request
 
 from desktop_app.core.errors import StudioError
+from desktop_app.core.request import StageKind
+from desktop_app.studio.tips import plain_tip
 from desktop_app.ui.crash import CrashReporter
 from desktop_app.ui.dialogs import DetailsDialog, RestoreDialog, UrlDialog
 
@@ -35,6 +38,18 @@ def test_an_init_image_that_is_none_cannot_be_restored(qtbot):
     dialog = RestoreDialog(make_request())
     qtbot.addWidget(dialog)
     assert "init image" not in dialog.parts()
+
+
+def test_all_checkpoints_of_what_is_restored_are_named(qtbot):
+    base = make_request(checkpoint="org/base", steps=30, end=0.8)
+    refiner = replace(base.stages[0], kind=StageKind.IMAGE_TO_IMAGE, checkpoint="org/refiner", begin=0.8, end=1.0)
+    dialog = RestoreDialog(replace(base, stages=(*base.stages, refiner)))
+    qtbot.addWidget(dialog)
+    summary = dialog.findChild(QLabel, "restoreSummary")
+    facts, checkpoints = summary.text().splitlines()[1:]
+    assert facts == "guidance 4, 30 steps, seed 7"
+    assert checkpoints == "base · then refiner refiner from 80 %"
+    assert summary.toolTip() == plain_tip("org/base\norg/refiner")
 
 
 def test_the_whole_error_can_be_copied(qtbot, qapp):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QToolButton
 from support import make_ref, make_request
 
 from desktop_app.core.engine import Phase, Progress
 from desktop_app.core.errors import EngineCrashed, StoreError
 from desktop_app.studio.jobs import Job, JobState
+from desktop_app.studio.tips import plain_tip
 from desktop_app.ui import main_window
-from desktop_app.ui.job_texts import clock, progress_text, share_done, state_text, values_text
+from desktop_app.ui.job_texts import clock, progress_text, state_text, values_text
 
 
 @pytest.fixture
@@ -146,15 +148,13 @@ def test_a_queue_that_will_pause_says_so_while_the_picture_is_made(qtbot, window
 
 
 def test_two_jobs_of_one_prompt_can_be_told_apart(picture):
-    assert values_text(Job(make_request(seed=7))) == "seed 7 · 4 steps"
+    assert values_text(Job(make_request(seed=7))) == "seed 7 · 4 steps · starter"
     init = make_ref(picture())
-    assert values_text(Job(make_request(init, seed=7, strength=0.35))) == "strength 0.35 · seed 7 · 4 steps"
+    request = make_request(init, seed=7, strength=0.35, checkpoint="org/kandinsky", prior="org/prior")
+    assert values_text(Job(request)) == "strength 0.35 · seed 7 · 4 steps · kandinsky · prior prior, 25 steps"
 
 
-def test_the_bar_never_goes_back_within_a_run():
-    events = [Progress(phase) for phase in (Phase.STARTING, Phase.LOADING, Phase.ENCODING)]
-    events += [Progress(Phase.DENOISING, 0, 1, step, 5) for step in range(1, 6)]
-    events += [Progress(Phase.DECODING), Progress(Phase.SAVING)]
-    shares = [share_done(event) for event in events]
-    assert shares == sorted(shares)
-    assert 0 <= shares[0] <= shares[-1] <= 1
+def test_the_tip_of_a_job_has_the_whole_refs_of_its_checkpoints(paused):
+    paused.jobs.add([make_request(prompt="a lemon", checkpoint="org/kandinsky", prior="org/prior")])
+    tip = paused.jobs.index(3, 0).data(Qt.ItemDataRole.ToolTipRole)
+    assert tip == plain_tip("a lemon\norg/kandinsky\norg/prior")
