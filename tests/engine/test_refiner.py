@@ -7,7 +7,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from engine_runs import NEVER, Recorder
+from engine_runs import NEVER, Recorder, shares_of
 from PIL import Image
 from tiny import write_stable_diffusion_xl
 
