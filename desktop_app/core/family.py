@@ -4,13 +4,14 @@ takes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
-from desktop_app.core.params import DEFAULT_SCHEDULER, effective_steps
+from desktop_app.core.params import DEFAULT_SCHEDULER, effective_steps, snap_strength
 from desktop_app.core.request import StageKind
 
 USUAL_KEYWORDS: Mapping[str, str] = MappingProxyType(
@@ -141,6 +142,20 @@ class Family:
         if self.passes is Passes.ROUNDED_UP:
             return steps - int(max(steps - min(steps * strength, steps), 0))
         return effective_steps(steps, strength)
+
+    def snap_strength(self, steps: int, strength: float) -> float:
+        """The strength nearest to ``strength`` at which one step more or less of ``steps`` begins to run, never below
+        one step; itself where all steps run at any.
+        """
+        if self.passes is Passes.ALL or "strength" not in self.keywords:
+            return strength
+        if self.passes is Passes.ROUNDED_DOWN:
+            return snap_strength(steps, strength)
+        wanted = min(max(round(steps * strength), 1), steps)
+        snapped = wanted / steps
+        while self.effective_steps(StageKind.IMAGE_TO_IMAGE, steps, snapped) > wanted:
+            snapped = math.nextafter(snapped, 0.0)
+        return snapped
 
     @property
     def kinds(self) -> tuple[StageKind, ...]:

@@ -18,7 +18,8 @@ from PySide6.QtWidgets import (
 
 from desktop_app.core.errors import RequestError
 from desktop_app.core.families import family_named
-from desktop_app.core.params import PARAM_SPECS, Fit, Params
+from desktop_app.core.family import Family
+from desktop_app.core.params import MULTIPLE, PARAM_SPECS, Fit, Params
 from desktop_app.core.schedulers import SCHEDULERS
 from desktop_app.studio.document import Document
 from desktop_app.studio.plan import RunPlan
@@ -66,7 +67,7 @@ class ParamsPanel(QWidget):
         self.guidance = ValueSlider("guidance_scale", "guidanceSlider", 1)
         self.steps = make_spin("steps", "stepsSpin")
         self.seed = SeedControl(icons)
-        self.scheduler = self._combo("schedulerCombo", {name: spec.label for name, spec in SCHEDULERS.items()})
+        self.scheduler = self._combo("schedulerCombo", {})
         self.size_control = SizeControl(icons)
         self.fit = self._combo("fitCombo", {fit.value: param_text(text) for fit, text in FITS.items()})
         self.own_size = QCheckBox(param_text(PARAM_SPECS["own_size"].label))
@@ -156,27 +157,34 @@ class ParamsPanel(QWidget):
         has_init_image = self._document.init_image is not None
         info = self._document.checkpoint_info
         family = family_named(info.family) if info else None
-        self.strength.show_value(
-            params.strength,
-            params.steps,
-            has_init_image=has_init_image,
-            is_taken=family is None or family.takes("strength"),
-        )
+        self.strength.show_value(params.strength, params.steps, family, has_init_image=has_init_image)
         if abs(self.guidance.value() - params.guidance_scale) > 1e-9:
             with QSignalBlocker(self.guidance):
                 self.guidance.setValue(params.guidance_scale)
         with QSignalBlocker(self.steps):
             self.steps.setValue(params.steps)
         self.seed.show_value(params.seed)
-        self.scheduler.setCurrentIndex(self.scheduler.findData(params.scheduler))
+        self._show_schedulers(family, params.scheduler)
         self.fit.setCurrentIndex(self.fit.findData(params.fit.value))
         self.own_size.setChecked(params.own_size)
+
+    def _show_schedulers(self, family: Family | None, used: str) -> None:
+        """Offer those that the family runs with, and ``used``, of which the plan says so if it is none of them."""
+        fitting = (family.schedulers if family else ()) or tuple(SCHEDULERS)
+        names = [name for name in SCHEDULERS if name in fitting or name == used]
+        if names != [self.scheduler.itemData(index) for index in range(self.scheduler.count())]:
+            self.scheduler.clear()
+            for name in names:
+                self.scheduler.addItem(SCHEDULERS[name].label, name)
+        self.scheduler.setCurrentIndex(self.scheduler.findData(used))
 
     def _on_init_image_changed(self) -> None:
         self._on_params_changed(self._document.params)
 
     def _on_checkpoint_changed(self) -> None:
-        show_unused(self.fields, self._document.checkpoint_info)
+        info = self._document.checkpoint_info
+        show_unused(self.fields, info)
+        self.size_control.set_multiple(info.multiple if info else MULTIPLE)
         self._on_params_changed(self._document.params)
 
     def _on_setting_changed(self, key: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSpinBox, QToolButton, QVBoxLayout, QWidget
 
@@ -65,6 +67,18 @@ class SizeControl(QWidget):
                 spin.blockSignals(True)
                 spin.setValue(side)
                 spin.blockSignals(False)
+
+    def set_multiple(self, multiple: int) -> None:
+        """Let the arrows go by ``multiple`` pixels, which a checkpoint's sides have to be a multiple of."""
+        step = math.lcm(MULTIPLE, multiple)
+        tips = (
+            self.tr("Working width in pixels, a multiple of %1."),
+            self.tr("Working height in pixels, a multiple of %1."),
+        )
+        for spin, tip in zip((self.width_spin, self.height_spin), tips, strict=True):
+            spin.setSingleStep(step)
+            spin.setToolTip(tip.replace("%1", str(step)))
+            spin.setAccessibleDescription(spin.toolTip())
 
     def _side(self, param: str, name: str) -> QSpinBox:
         spec = PARAM_SPECS[param]

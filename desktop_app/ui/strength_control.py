@@ -5,7 +5,9 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLabel, QSlider, QVBoxLayout, QWidget
 
+from desktop_app.core.family import Family
 from desktop_app.core.params import PARAM_SPECS, effective_steps, snap_strength
+from desktop_app.core.request import StageKind
 from desktop_app.ui.field import set_role
 from desktop_app.ui.value_slider import ValueSlider
 
@@ -24,6 +26,7 @@ class StrengthControl(QWidget):
         self.slider.valueChanged.connect(self._on_slider_value_changed)
         self._is_snapping = False
         self._steps = 1
+        self._family: Family | None = None
         self._label = QLabel()
         self._label.setObjectName("stepsLabel")
         set_role(self._label, "caption")
@@ -48,18 +51,32 @@ class StrengthControl(QWidget):
         """What is said under the slider."""
         return self._label.text()
 
-    def show_value(self, strength: float, steps: int, *, has_init_image: bool, is_taken: bool = True) -> None:
-        """Show ``strength`` on a schedule of ``steps``; all of them run where the checkpoint takes no strength."""
+    def show_value(self, strength: float, steps: int, family: Family | None, *, has_init_image: bool) -> None:
+        """Show ``strength`` on a schedule of ``steps``, of which a checkpoint of ``family`` runs as many as that says;
+        one of a family that is not known yet runs as Stable Diffusion does.
+        """
         self._set_steps(steps)
+        self._family = family
         if abs(self.slider.value() - strength) > 1e-9:
             self.slider.blockSignals(True)
             self.slider.setValue(strength)
             self.slider.blockSignals(False)
-        run = effective_steps(steps, strength) if has_init_image else steps
+        run = self._count(strength) if has_init_image else steps
         text = self.tr("%1 of %2 steps run") if has_init_image else self.tr("%1 of %2 steps run: no init image")
-        if not is_taken:
-            run, text = steps, self.tr("All %2 steps run")
+        if family is not None and not family.takes("strength"):
+            text = self.tr("All %2 steps run")
         self._label.setText(text.replace("%1", str(run)).replace("%2", str(steps)))
+
+    def _count(self, strength: float) -> int:
+        """Steps that run on an init image at ``strength``."""
+        if self._family is None:
+            return effective_steps(self._steps, strength)
+        return self._family.effective_steps(StageKind.IMAGE_TO_IMAGE, self._steps, strength)
+
+    def _snap(self, strength: float) -> float:
+        return (
+            self._family.snap_strength(self._steps, strength) if self._family else snap_strength(self._steps, strength)
+        )
 
     def _set_steps(self, steps: int) -> None:
         if steps == self._steps:
@@ -79,4 +96,4 @@ class StrengthControl(QWidget):
 
     def _on_slider_value_changed(self, value: float) -> None:
         is_dragged = self.slider.isSliderDown()
-        self.edited.emit(snap_strength(self._steps, value) if self.is_snapping and is_dragged else value)
+        self.edited.emit(self._snap(value) if self.is_snapping and is_dragged else value)

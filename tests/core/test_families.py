@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from desktop_app.core.families import FAMILIES, REFUSED, family_named, family_of, signed_parts
 from desktop_app.core.family import USUAL_KEYWORDS
@@ -78,3 +80,15 @@ def test_a_refusal_is_a_sentence(class_name):
 )
 def test_effective_steps_of_5_at_half_strength(label, kind, expected):
     assert family_named(label).effective_steps(kind, 5, 0.5) == expected
+
+
+@given(st.sampled_from(["Stable Diffusion", "Flux"]), st.integers(1, 1000), st.data())
+def test_a_snapped_strength_runs_the_steps_that_it_stands_for(label, steps, data):
+    family, wanted = family_named(label), data.draw(st.integers(1, steps))
+    snapped = family.snap_strength(steps, wanted / steps)
+    assert family.effective_steps(IMAGE, steps, snapped) == wanted
+    assert family.snap_strength(steps, 0.0) == family.snap_strength(steps, 1 / steps)
+
+
+def test_where_all_steps_run_any_strength_is_as_good():
+    assert family_named("Latent Consistency").snap_strength(5, 0.47) == 0.47

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import Slot
@@ -140,3 +141,17 @@ def paint_seeds(qtbot, window):
         return made
 
     return paint
+
+
+@pytest.fixture
+def pretend(window):
+    """Lets the document's checkpoint be of another family, as its description says it."""
+
+    def be(family: str, **changes):
+        document = window.document
+        known = replace(document.checkpoint_info, family=family, **changes)
+        document._checkpoint = replace(document._checkpoint, info=known)
+        document.checkpoint_changed.emit()
+        return known
+
+    return be

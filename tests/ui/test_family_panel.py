@@ -16,20 +16,6 @@ def panel(window):
     return window.family_panel
 
 
-@pytest.fixture
-def pretend(window, panel):
-    """Lets the document's checkpoint be of another family, as its description says it."""
-
-    def be(family: str, **changes):
-        document = window.document
-        known = replace(document.checkpoint_info, family=family, **changes)
-        document._checkpoint = replace(document._checkpoint, info=known)
-        document.checkpoint_changed.emit()
-        return known
-
-    return be
-
-
 def shown(panel):
     return {name for name, field in panel.fields.items() if not field.isHidden()}
 

@@ -8,6 +8,7 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 
 from desktop_app.core.params import Fit
+from desktop_app.core.schedulers import SCHEDULERS
 
 
 @pytest.fixture
@@ -37,6 +38,51 @@ def test_a_dragged_strength_snaps_to_whole_steps_and_never_below_one(with_init, 
     panel.strength.slider.setValue(0.0)
     assert panel.strength.sentence == "1 of 10 steps run"
     panel.strength.slider.setSliderDown(False)
+
+
+def test_a_family_that_rounds_up_says_and_snaps_so(with_init, panel, pretend):
+    with_init.document.set_params("Ten", steps=10, strength=0.41)
+    pretend("Stable Diffusion 3")
+    assert panel.strength.sentence == "5 of 10 steps run"
+    panel.strength.slider.setSliderDown(True)
+    for value, steps in ((0.28, 3), (0.69, 7), (0.0, 1), (1.0, 10)):
+        panel.strength.slider.setValue(value)
+        assert panel.strength.sentence == f"{steps} of 10 steps run"
+    panel.strength.slider.setSliderDown(False)
+
+
+def test_the_sides_go_by_what_the_checkpoint_takes(window, panel, pretend):
+    pretend("Kandinsky 2.2", multiple=64)
+    panel.size_control.combo.activated.emit(1)
+    assert (panel.size_control.width_spin.singleStep(), panel.size_control.width_spin.value()) == (64, 64)
+    panel.size_control.width_spin.stepUp()
+    assert window.document.params.width == 128
+    assert "multiple of 64" in panel.size_control.height_spin.toolTip()
+    pretend("Stable Diffusion", multiple=8)
+    assert panel.size_control.height_spin.singleStep() == 8
+
+
+def test_only_schedulers_that_the_family_runs_with_are_offered(window, panel, pretend):
+    def offered():
+        return [panel.scheduler.itemData(index) for index in range(panel.scheduler.count())]
+
+    assert offered() == list(SCHEDULERS)
+    pretend("Kandinsky 3")
+    assert offered() == ["default", "ddpm"]
+    pretend("Stable Diffusion")
+    window.document.set_param("scheduler", "euler")
+    pretend("Kandinsky 3")
+    assert set(offered()) == {"default", "ddpm", "euler"}
+    assert panel.scheduler.currentData() == "euler"
+
+
+def test_a_scheduler_that_does_not_fit_is_refused_beside_the_choice(window, panel, pretend):
+    window.document.set_param("scheduler", "euler")
+    pretend("Kandinsky 3")
+    assert "does not fit the checkpoint" in panel.fields["scheduler"].error_text
+    window.document.set_param("scheduler", "ddpm")
+    assert panel.fields["scheduler"].error_text == ""
+    assert panel.scheduler.findData("euler") < 0
 
 
 def test_a_typed_strength_is_kept_as_typed(with_init, panel):
