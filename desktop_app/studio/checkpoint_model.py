@@ -9,7 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
 
-from desktop_app.core.catalog import CatalogEntry
+from desktop_app.core.catalog import CatalogEntry, find_entry
 from desktop_app.core.engine import EngineStatus
 from desktop_app.core.errors import StudioError
 from desktop_app.studio.checkpoint_judge import Judge, judge_by, most_free
@@ -117,6 +117,11 @@ class CheckpointModel(QAbstractListModel):
     def row_at(self, number: int) -> CheckpointRow | None:
         """The row of that number."""
         return self._rows[number] if 0 <= number < len(self._rows) else None
+
+    def size_of(self, ref: str) -> int:
+        """Bytes that the download of ``ref`` takes by the catalog, 0 where that does not know it."""
+        entry = find_entry(self._catalog, ref)
+        return entry.size_bytes if entry else 0
 
     def needs(self, row: CheckpointRow) -> list[CheckpointRow]:
         """What ``row`` cannot paint without, here or not, as rows of its own."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.studio.tips import plain_tip
+from desktop_app.ui.field import set_role
 from desktop_app.ui.texts import file_size
 
 
@@ -29,7 +30,15 @@ class CheckpointControl(QWidget):
         self.combo.activated.connect(self._on_combo_activated)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
         layout.addWidget(self.combo)
+        self._note = QLabel()
+        self._note.setObjectName("checkpointNote")
+        self._note.setTextFormat(Qt.TextFormat.PlainText)
+        self._note.setWordWrap(True)
+        self._note.hide()
+        set_role(self._note, "caption")
+        layout.addWidget(self._note)
         self._fill()
 
     def set_checkpoints(self, infos: Sequence[CheckpointInfo]) -> None:
@@ -43,6 +52,11 @@ class CheckpointControl(QWidget):
         if ref != self._ref:
             self._ref = ref
             self._fill()
+
+    def show_note(self, note: str) -> None:
+        """Say ``note`` of the checkpoint in use; nothing where it is empty."""
+        self._note.setText(note)
+        self._note.setVisible(bool(note))
 
     def _fill(self) -> None:
         self.combo.clear()

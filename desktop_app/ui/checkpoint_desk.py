@@ -35,6 +35,7 @@ class CheckpointDesk(QObject):
         window.first_painted.connect(self._on_first_painted)
         self._settings.changed.connect(self._on_setting_changed)
         self._document.params_changed.connect(self._show_used)
+        self._document.checkpoint_changed.connect(self._show_missing)
         self._parts.downloads.finished.connect(self._on_downloaded)
         self._parts.downloads.consent_needed.connect(self._on_consent_needed)
         self._parts.work.done.connect(self._on_work_done)
@@ -70,8 +71,7 @@ class CheckpointDesk(QObject):
 
     def download_missing(self) -> None:
         """Fetch what the values in the controls need and is not on this machine."""
-        missing = [ref for ref in self._document.missing if not self._parts.is_here(ref)]
-        window = self.open()
+        missing, window = self._missing(), self.open()
         for ref in missing:
             self._parts.downloads.start(ref)
         for ref in missing[:1]:
@@ -84,6 +84,12 @@ class CheckpointDesk(QObject):
             self._opened.close_all()
             self._opened.deleteLater()
             self._opened = None
+
+    def _missing(self) -> list[str]:
+        return [ref for ref in self._document.missing if not self._parts.is_here(ref)]
+
+    def _show_missing(self) -> None:
+        self._window.prompt_panel.show_missing([(ref, self._parts.model.size_of(ref)) for ref in self._missing()])
 
     def _on_import(self) -> None:
         title, kinds = self.tr("Import checkpoint"), self.tr("Checkpoints (*.safetensors)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
@@ -15,6 +17,7 @@ from desktop_app.ui.checkpoint_control import CheckpointControl
 from desktop_app.ui.field import Field, set_role, show_unused
 from desktop_app.ui.prompt_edit import PromptEdit
 from desktop_app.ui.suggestions import Suggestions
+from desktop_app.ui.texts import file_size
 from desktop_app.ui.theme import GRID
 
 
@@ -45,8 +48,10 @@ class PromptPanel(QWidget):
         self._suggestions.taken.connect(self._on_suggestion_taken)
         self._negative_suggestions = Suggestions(self.negative)
         self._negative_suggestions.taken.connect(self._on_negative_suggestion_taken)
-        self.download = QPushButton(self.tr("Download what is missing…"))
+        self.download = QPushButton()
         self.download.setObjectName("downloadMissingButton")
+        self.download.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.show_missing(())
         self.download.clicked.connect(self.download_requested)
         self.fields = {
             "recipe": Field("recipe", self.recipe),
@@ -66,6 +71,18 @@ class PromptPanel(QWidget):
         """Show the prompt that ``plan`` found cannot be run. What is wrong with the checkpoint is known without it."""
         for name in ("recipe", "prompt", "negative_prompt"):
             self.fields[name].show_error(plan.error if plan.error and plan.error.param == name else None)
+
+    def show_missing(self, sizes: Sequence[tuple[str, int]]) -> None:
+        """Say on the button what it would download: REFs and their bytes, 0 where nobody knows."""
+        text = self.tr("Download what is missing…")
+        if sizes and all(size for _ref, size in sizes):
+            total = file_size(sum(size for _ref, size in sizes))
+            text = self.tr("Download what is missing (%1)…").replace("%1", total)
+        names = ", ".join(f"{ref} ({file_size(size)})" if size else ref for ref, size in sizes)
+        tip = self.tr("Downloads %1").replace("%1", names) if names else ""
+        self.download.setText(text)
+        self.download.setToolTip(plain_tip(tip))
+        self.download.setAccessibleDescription(tip)
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
@@ -120,7 +137,9 @@ class PromptPanel(QWidget):
         params = self._document.params
         shown = RequestError(error.title, error.detail, error.hint, param="checkpoint") if error else None
         self.fields["checkpoint"].show_error(shown)
-        show_unused(self.fields, self._document.checkpoint_info)
+        info = self._document.checkpoint_info
+        show_unused(self.fields, info)
+        self.checkpoint.show_note(info.note if info else "")
         self.download.setVisible(bool(self._document.missing))
         self._count(params)
         self._suggest(params)

@@ -8,7 +8,9 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QMenu, QPushButton
 
+from desktop_app.studio.tips import plain_tip
 from desktop_app.ui.chip import Chip
+from desktop_app.ui.texts import file_size
 
 
 def chips(window) -> list[Chip]:
@@ -149,3 +151,47 @@ def test_a_long_suggestion_makes_the_panel_no_wider(window, offer):
     before = window.prompt_panel.minimumSizeHint().width()
     offer(suggestions=("a long prompt " * 20,))
     assert window.prompt_panel.minimumSizeHint().width() <= max(before, 280)
+
+
+def test_the_download_says_what_it_fetches_and_how_much(qtbot, window):
+    window.document.apply_recipe("sdxl-refiner")
+    button = window.prompt_panel.download
+    qtbot.waitUntil(lambda: button.isVisible() and "GB" in button.text())
+    for ref in window.document.missing:
+        size = file_size(window.parts.checkpoints.model.size_of(ref))
+        assert f"{ref} ({size})" in button.accessibleDescription()
+    total = sum(map(window.parts.checkpoints.model.size_of, window.document.missing))
+    assert button.text() == f"Download what is missing ({file_size(total)})…"
+
+
+def test_a_download_of_unknown_size_names_what_it_fetches(qtbot, window):
+    window.document.set_param("checkpoint", "org/unknown")
+    button = window.prompt_panel.download
+    qtbot.waitUntil(lambda: button.isVisible() and "org/unknown" in button.accessibleDescription())
+    assert button.text() == "Download what is missing…"
+    assert button.toolTip() == plain_tip("Downloads org/unknown")
+
+
+def test_generate_without_the_checkpoint_leads_to_the_download(qtbot, window):
+    window.resize(1000, 520)
+    window.document.apply_recipe("sdxl-refiner")
+    button = window.prompt_panel.download
+    qtbot.waitUntil(button.isVisible)
+    window.prompt_panel.prompt.setFocus()
+    qtbot.keyClick(window.prompt_panel.prompt, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    assert "is not on this machine" in window.prompt_panel.fields["checkpoint"].error_text
+    qtbot.waitUntil(lambda: not button.visibleRegion().isEmpty())
+    qtbot.keyClick(window.prompt_panel.checkpoint.combo, Qt.Key.Key_Tab)
+    assert button.hasFocus()
+    with qtbot.waitSignal(window.prompt_panel.download_requested):
+        qtbot.keyClick(button, Qt.Key.Key_Space)
+
+
+def test_what_the_user_should_know_of_a_checkpoint_is_said_under_its_name(window, pretend):
+    note = window.findChild(QLabel, "checkpointNote")
+    assert note.isHidden()
+    pretend("Stable Diffusion", note="The file does not say how it was trained.")
+    assert note.isVisible()
+    assert note.text() == "The file does not say how it was trained."
+    pretend("Stable Diffusion", note="")
+    assert note.isHidden()
