@@ -127,7 +127,7 @@ class _Composition:
         source = CheckpointSource(paths, CheckpointDownloads(paths, hub))
         downloads = Downloads(source, converter(paths, convert_pickles), is_online=is_online())
         access = access_to(paths)
-        catalog = read_catalog(resources_dir() / CATALOG_NAME)
+        catalog = [entry for entry in read_catalog(resources_dir() / CATALOG_NAME) if entry.is_offered]
         model = CheckpointModel(access, catalog, downloads, row_text)
         return CheckpointParts(
             model, downloads, CheckpointWork(access), token, CheckpointStore(paths).is_here, is_offline

@@ -112,3 +112,10 @@ def test_a_slip_in_the_catalog_is_told(tmp_path, text, words):
 def test_a_catalog_that_is_not_there_is_told(tmp_path):
     with pytest.raises(StoreError, match="cannot be read"):
         read_catalog(tmp_path / "none.toml")
+
+
+def test_what_no_part_of_the_program_can_use_yet_is_not_offered():
+    catalog = read_catalog(CATALOG)
+    offered = {entry.role for entry in catalog if entry.is_offered}
+    assert offered == {Role.CHECKPOINT, Role.PRIOR}
+    assert not any(entry.is_offered for entry in catalog if entry.role in (Role.UPSCALER, Role.CONTROL))
