@@ -24,6 +24,7 @@ from desktop_app.store.session import SessionStore
 if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HOME"] = os.path.join(os.sep, "no", "huggingface")  # what this machine's user has fetched is not ours
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported; spinning threads starve the others
 
 BY_REQUEST = ("benchmark", "soak")

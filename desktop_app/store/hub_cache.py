@@ -218,8 +218,7 @@ def _link(blob: Path, target: Path, *, is_last: bool) -> None:
 def shared_caches() -> list[Path]:
     """The caches of other programs that exist, in the order in which they are meant."""
     home = os.environ.get("HF_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
-    usual = ("~/.cache/huggingface/hub", os.path.join(home, "hub"))
-    named = [os.environ.get("HF_HUB_CACHE"), os.environ.get("HUGGINGFACE_HUB_CACHE"), *reversed(usual)]
+    named = [os.environ.get("HF_HUB_CACHE"), os.environ.get("HUGGINGFACE_HUB_CACHE"), os.path.join(home, "hub")]
     found: dict[Path, None] = {}
     for text in filter(None, named):
         with contextlib.suppress(OSError, RuntimeError, ValueError):
