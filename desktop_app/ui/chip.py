@@ -11,6 +11,9 @@ from desktop_app.ui.field import set_role
 AROUND = 20
 """Frame and padding of the style sheet, left and right."""
 
+SLACK = 2
+"""What a text of fractional width may take beyond its rounded one."""
+
 
 class Chip(QPushButton):
     """Keeps ``words`` whole whatever it shows of them."""
@@ -27,7 +30,7 @@ class Chip(QPushButton):
     def sizeHint(self) -> QSize:
         """Room for all words."""
         metrics = self.fontMetrics()
-        return QSize(metrics.horizontalAdvance(self.words) + AROUND, metrics.height() + 6)
+        return QSize(metrics.horizontalAdvance(self.words) + AROUND + SLACK, metrics.height() + 6)
 
     def minimumSizeHint(self) -> QSize:
         """Room for some of them."""

@@ -195,3 +195,9 @@ def test_what_the_user_should_know_of_a_checkpoint_is_said_under_its_name(window
     assert note.text() == "The file does not say how it was trained."
     pretend("Stable Diffusion", note="")
     assert note.isHidden()
+
+
+def test_a_suggestion_that_has_room_is_shown_whole(qtbot, window, offer):
+    window.resize(1600, 900)
+    offer(suggestions=("cat wizard, charliebo artstyle",))
+    qtbot.waitUntil(lambda: [chip.text() for chip in chips(window)] == ["cat wizard, charliebo artstyle"])
