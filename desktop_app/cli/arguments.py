@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from desktop_app.core.engine import ATTENTIONS, EngineOptions
+from desktop_app.core.memory import PLANS, MemoryPlan
 from desktop_app.core.params import DEFAULT_SCHEDULER, PARAM_SPECS, Fit, ParamSpec
 from desktop_app.core.schedulers import SCHEDULERS
 
@@ -23,6 +25,8 @@ METAVARS = {
     "recipe": "NAME|FILE",
 }
 
+AUTOMATIC = "auto"
+"""What ``--memory`` and ``--attention`` take for: let the program choose."""
 
 OFFLINE_VARIABLE = "UNDERPAINT_OFFLINE"
 
@@ -55,7 +59,33 @@ def add_generate_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="replace numbered files that exist, and the pictures that the result is made from",
     )
+    _add_engine_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object a result on stdout")
+
+
+def _add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+    plans = [f"{plan.value} ({plan.label})" for plan in PLANS]
+    ways = [f"{name} ({text})" for name, text in ATTENTIONS.items() if name]
+    parser.add_argument(
+        "--memory",
+        choices=[AUTOMATIC, *(plan.value for plan in PLANS)],
+        default=AUTOMATIC,
+        metavar="PLAN",
+        help=f"where the weights shall be: {', '.join(plans)}; or {AUTOMATIC}, by the memory that is free",
+    )
+    parser.add_argument(
+        "--attention",
+        choices=[AUTOMATIC, *filter(None, ATTENTIONS)],
+        default=AUTOMATIC,
+        metavar="NAME",
+        help=f"how attention is computed: {', '.join(ways)}; or {AUTOMATIC}",
+    )
+
+
+def engine_options(options: argparse.Namespace) -> EngineOptions:
+    """What ``--memory`` and ``--attention`` ask for."""
+    plan = None if options.memory == AUTOMATIC else MemoryPlan(options.memory)
+    return EngineOptions(plan, "" if options.attention == AUTOMATIC else options.attention)
 
 
 def _add_param(parser: argparse.ArgumentParser, spec: ParamSpec) -> None:

@@ -11,15 +11,21 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 
 from desktop_app import __version__
+from desktop_app.cli.arguments import OFFLINE_VARIABLE, is_offline
+from desktop_app.cli.refs import explain
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.engine import EngineStatus
-from desktop_app.core.errors import StudioError
+from desktop_app.core.errors import CheckpointError, StudioError
 from desktop_app.core.memory import Choice, Verdict, choose_plan
+from desktop_app.store.checkpoint_care import Home, home_of
 from desktop_app.store.checkpoints import CheckpointStore
+from desktop_app.store.hub import Hub
+from desktop_app.store.hub_token import VARIABLE, HubToken
 from desktop_app.store.paths import Paths, resources_dir, user_paths
 
 LIBRARIES = ("PySide6_Essentials", "torch", "diffusers", "transformers", "accelerate", "safetensors", "pillow")
@@ -30,6 +36,13 @@ NO_PICTURE = 1
 Lines = Iterator[tuple[str, str]]
 """Rows of a section: name and what is said of it."""
 
+_TOKEN_PLACES = {
+    "keyring": "in the system's keyring",
+    "environment": f"in the variable {VARIABLE}",
+    "": "none; only checkpoints with conditions to accept need one",
+}
+"""Where the access token for the hub is; what it is, is never told."""
+
 
 def doctor(options: argparse.Namespace) -> int:
     """Print the report. Exit status 0 whatever it finds: a report is what was asked for."""
@@ -39,12 +52,13 @@ def doctor(options: argparse.Namespace) -> int:
         ("Versions", _tell_versions),
         ("Devices", lambda: _tell_devices(engine())),
         ("Folders", lambda: _tell_folders(paths)),
+        ("Network", lambda: _tell_network(options)),
         ("Checkpoints", lambda: _tell_checkpoints(paths, engine())),
     ]
     for title, tell in sections:
         print(title, flush=True)
         for name, text in tell():
-            print(f"  {name:<20} {text}", flush=True)
+            print(f"  {name:<20}  {text}", flush=True)
     return 0
 
 
@@ -110,14 +124,49 @@ def _describe_folder(folder: Path) -> str:
     return f"writable, {free} free" if there == folder else f"not made yet, {free} free"
 
 
+def _tell_network(options: argparse.Namespace) -> Lines:
+    """Nothing is tried: what is set, and nothing of the secrets in it."""
+    hub = Hub()
+    yield "connections", _describe_connections(options, hub)
+    yield "hub", _describe_hub(hub)
+    yield "access token", _TOKEN_PLACES[HubToken().where()]
+
+
+def _describe_connections(options: argparse.Namespace, hub: Hub) -> str:
+    if is_offline(options):
+        return f"offline: none is tried ({'--offline' if getattr(options, 'offline', False) else OFFLINE_VARIABLE})"
+    try:
+        hub.check_online()
+    except CheckpointError:
+        return "offline: no checkpoint is downloaded (HF_HUB_OFFLINE)"
+    return "online: for what you ask to download, and nothing else"
+
+
+def _describe_hub(hub: Hub) -> str:
+    """Its address, without the name and password that one may hold."""
+    source = " (HF_ENDPOINT)" if os.environ.get("HF_ENDPOINT", "").strip() else ""
+    try:
+        scheme, _, _ = hub.home
+    except CheckpointError as e:
+        return f"CANNOT BE USED: {e.title}{source}"
+    parts = urlsplit(hub.endpoint)
+    return f"{scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{source}"
+
+
 def _tell_checkpoints(paths: Paths, status: EngineStatus | str) -> Lines:
     store = CheckpointStore(paths)
     for ref, found in store.survey().items():
-        yield ref, _judge(store, found, status) if isinstance(found, CheckpointInfo) else f"WILL NOT RUN: {found}"
+        if isinstance(found, CheckpointInfo):
+            yield ref, _judge(store, found, home_of(paths, found.path), status)
+        else:
+            error = explain(ref, found, paths)
+            yield ref, f"WILL NOT RUN: {error}{f'. {error.hint}' if error is not found else ''}"
 
 
-def _judge(store: CheckpointStore, info: CheckpointInfo, status: EngineStatus | str) -> str:
+def _judge(store: CheckpointStore, info: CheckpointInfo, home: Home, status: EngineStatus | str) -> str:
     facts = f"{info.label}: {info.family}, {info.native_size} pixels, {_gigabytes(info.size_bytes)} of weights"
+    if home in (Home.SHARED, Home.ELSEWHERE):
+        facts += f" ({home.value})"
     try:
         store.resolve(info.ref)
     except StudioError as e:

@@ -5,40 +5,42 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-from desktop_app.cli.arguments import given_params
+from desktop_app.cli.arguments import engine_options, given_params, is_offline
 from desktop_app.cli.console import ProgressBar, keep_decoders_silent
+from desktop_app.cli.interrupt import cancel_on_interrupt
+from desktop_app.cli.refs import describe, lasting_ref, refuse_missing
 from desktop_app.core.checkpoint import STARTER, CheckpointInfo
 from desktop_app.core.engine import Engine, Result
 from desktop_app.core.errors import ImageError, RequestError, StoreError
 from desktop_app.core.image import encode_png, load_image, read_texts
 from desktop_app.core.params import Params
 from desktop_app.core.planning import build_requests
-from desktop_app.core.recipe import Recipe, read_recipe
+from desktop_app.core.recipe import Recipe
 from desktop_app.core.request import ImageRef, Request, hash_pixels
-from desktop_app.core.stages import family_of_checkpoint, refuse_unused
+from desktop_app.core.stages import Describe, family_of_checkpoint, refuse_unused
 from desktop_app.core.variation import read_request, write_texts
 from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.fetch import fetch_image
 from desktop_app.store.files import write_atomic
 from desktop_app.store.paths import Paths, resources_dir, user_paths
+from desktop_app.store.recipes import RecipeStore
 
 
 @dataclass(frozen=True)
 class Start:
-    """What a run begins with: values before the flags, and the init image, if any."""
+    """What a run begins with: values before the flags, the init image, if any, and the recipe that was named."""
 
     params: Params
     init_image: ImageRef | None
+    recipe: Recipe | None = None
 
 
 def generate(options: argparse.Namespace) -> int:
@@ -50,24 +52,30 @@ def generate(options: argparse.Namespace) -> int:
         start = _choose_start(options, paths, scratch)
         given = given_params(options)
         params = replace(start.params, **given)
-        info = checkpoints.describe(params.checkpoint)
+        if start.recipe:
+            refuse_missing(start.recipe, options.recipe or STARTER, params, checkpoints)
+        look = partial(describe, checkpoints=checkpoints, paths=paths)
+        info = look(params.checkpoint)
         refuse_unused(given, params, info)
-        params = _locate(params, info, checkpoints)
-        requests = build_requests(params, start.init_image, info, describe=checkpoints.describe)
+        params = _name_for_good(params, info, look, paths)
+        requests = build_requests(params, start.init_image, info, describe=look)
         outs = _name_outs(options.out, params.count, overwrite=options.overwrite)
         if not options.overwrite:
             _spare_sources(outs, start.init_image, options.source)
-        _run_all(_make_engine(checkpoints), requests, outs, as_json=options.json)
+        engine = _make_engine(paths)
+        engine.configure(engine_options(options))
+        _run_all(engine, requests, outs, as_json=options.json)
     return 0
 
 
-def _locate(params: Params, info: CheckpointInfo, checkpoints: CheckpointStore) -> Params:
-    """``params`` with checkpoints by their folders, so that the request can be repeated from anywhere."""
-    places: dict[str, Any] = {} if params.checkpoint == STARTER else {"checkpoint": str(info.path)}
-    for name in ("prior", "refiner"):
-        if (ref := getattr(params, name)) and family_of_checkpoint(info).takes(name):
-            places[name] = str(checkpoints.describe(ref).path)
-    return replace(params, **places)
+def _name_for_good(params: Params, info: CheckpointInfo, look: Describe, paths: Paths) -> Params:
+    """``params`` with REFs by which the request can be repeated from anywhere."""
+    family = family_of_checkpoint(info)
+    names = [name for name in ("prior", "refiner") if getattr(params, name) and family.takes(name)]
+    for name in names:
+        look(getattr(params, name))  # says it when it is not here
+    refs: dict[str, Any] = {name: lasting_ref(getattr(params, name), paths) for name in ("checkpoint", *names)}
+    return replace(params, **refs)
 
 
 def _check_usage(options: argparse.Namespace) -> None:
@@ -95,30 +103,19 @@ def _make_scratch() -> Iterator[Path]:
 
 
 def _choose_start(options: argparse.Namespace, paths: Paths, scratch: Path) -> Start:
-    own_image = _open_init_image(options.image, scratch) if options.image else None
+    own_image = _open_init_image(options.image, scratch, is_online=not is_offline(options)) if options.image else None
     start = Start(Params(recipe=""), own_image)
     if options.source:
         start = _start_from_picture(options.source, own_image, paths)
-    recipe = _choose_recipe(options)
-    return replace(start, params=recipe.apply(start.params)) if recipe else start
+    recipe = _choose_recipe(options, paths)
+    return replace(start, params=recipe.apply(start.params), recipe=recipe) if recipe else start
 
 
-def _choose_recipe(options: argparse.Namespace) -> Recipe | None:
+def _choose_recipe(options: argparse.Namespace, paths: Paths) -> Recipe | None:
     """The starter's recipe fits the starter alone; another checkpoint begins with the general defaults."""
-    if options.recipe:
-        return _read_named_recipe(options.recipe)
     is_plain = options.source is None and options.checkpoint in (None, STARTER)
-    return _read_named_recipe(STARTER) if is_plain else None
-
-
-def _read_named_recipe(name: str) -> Recipe:
-    own = resources_dir() / "recipes" / f"{name}.toml"
-    if name.endswith(".toml"):
-        return read_recipe(Path(name).expanduser())
-    if "/" in name or not own.is_file():
-        known = ", ".join(sorted(file.stem for file in own.parent.glob("*.toml")))
-        raise RequestError("There is no such recipe", name, f"Known are: {known}. A file must end in .toml.", "recipe")
-    return read_recipe(own)
+    name = options.recipe or (STARTER if is_plain else "")
+    return RecipeStore(paths.recipes, resources_dir() / "recipes").find(name) if name else None
 
 
 def _start_from_picture(source: Path, own_image: ImageRef | None, paths: Paths) -> Start:
@@ -152,9 +149,13 @@ def _find_image(sha256: str, folders: tuple[Path, ...]) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _open_init_image(given: str, scratch: Path) -> ImageRef:
+def _open_init_image(given: str, scratch: Path, *, is_online: bool) -> ImageRef:
     path, name = Path(given).expanduser(), Path(given).name
-    if given[:5].lower() == "data:" or "://" in given:
+    has_content = given[:5].lower() == "data:"
+    if has_content or "://" in given:
+        if not (has_content or is_online):
+            hint = "Save the picture and give the file, or leave out --offline and UNDERPAINT_OFFLINE."
+            raise ImageError("The network is switched off", given[:120], hint)
         content, name = fetch_image(given)
         path = scratch / "init image"
         write_atomic(path, content)
@@ -215,17 +216,17 @@ def _keep_elsewhere(name: str, content: bytes, error: StoreError) -> StoreError:
 # Running -----------------------------------------------------------------------------------------
 
 
-def _make_engine(checkpoints: CheckpointStore) -> Engine:
+def _make_engine(paths: Paths) -> Engine:
     from desktop_app.engine.diffusers_engine import DiffusersEngine
     from desktop_app.engine.environment import prepare_environment
 
     prepare_environment()
-    return DiffusersEngine(checkpoints.resolve, preview=False)
+    return DiffusersEngine(CheckpointStore(paths).resolve, preview=False, offload_dir=paths.session / "offload")
 
 
 def _run_all(engine: Engine, requests: list[Request], outs: list[Path], *, as_json: bool) -> None:
     bar = ProgressBar()
-    with _cancel_on_interrupt() as cancel:
+    with cancel_on_interrupt() as cancel:
         try:
             for number, (request, out) in enumerate(zip(requests, outs, strict=True), start=1):
                 bar.title = f"{number} of {len(requests)}: " if len(requests) > 1 else ""
@@ -236,23 +237,6 @@ def _run_all(engine: Engine, requests: list[Request], outs: list[Path], *, as_js
         finally:
             bar.clear()
             engine.close()
-
-
-@contextmanager
-def _cancel_on_interrupt() -> Iterator[threading.Event]:
-    """The first Ctrl+C asks the engine to stop at the next step, the second one stops at once."""
-    cancel = threading.Event()
-
-    def on_interrupt(number: int, frame: FrameType | None) -> None:
-        if cancel.is_set():
-            raise KeyboardInterrupt
-        cancel.set()
-
-    before = signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        yield cancel
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _tell(request: Request, result: Result, out: Path) -> str:

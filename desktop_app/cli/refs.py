@@ -1,0 +1,74 @@
+"""REFs as the user gives them on the command line: what is missing for them, and how a request writes them down."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from desktop_app.core.checkpoint import STARTER, CheckpointInfo
+from desktop_app.core.errors import CheckpointError, CheckpointMissing
+from desktop_app.core.params import Params
+from desktop_app.core.recipe import Recipe
+from desktop_app.store.checkpoint_care import Form, has_pickles, locate
+from desktop_app.store.checkpoints import CheckpointStore
+from desktop_app.store.paths import Paths
+from desktop_app.store.recipes import SUFFIX
+
+
+def describe(ref: str, checkpoints: CheckpointStore, paths: Paths) -> CheckpointInfo:
+    """What is known of ``ref``. Raises `CheckpointError`, which tells of the conversion where that is what it needs."""
+    try:
+        return checkpoints.describe(ref)
+    except CheckpointError as e:
+        raise explain(ref, e, paths) from e
+
+
+def explain(ref: str, error: CheckpointError, paths: Paths) -> CheckpointError:
+    """``error``, or what can be done about a hub's checkpoint of which the weights are pickled."""
+    if isinstance(error, CheckpointMissing) or not _is_pickled(ref, paths):
+        return error
+    hint = f"Once you agree, they are converted by: {download_command([ref])}"
+    return CheckpointError("The weights of the checkpoint are pickled", ref, hint)
+
+
+def _is_pickled(ref: str, paths: Paths) -> bool:
+    try:
+        place = locate(paths, ref)
+        return place.form is Form.SNAPSHOT and not is_path(ref, paths) and has_pickles(place.path)
+    except (CheckpointError, OSError):
+        return False
+
+
+def is_path(ref: str, paths: Paths) -> bool:
+    """Whether ``ref`` names a folder or a file, and not what was fetched from the hub. Raises `CheckpointError`."""
+    place = locate(paths, ref)
+    return place.form in (Form.FOLDER, Form.FILE) or place.path == Path(ref).expanduser().absolute()
+
+
+def lasting_ref(ref: str, paths: Paths) -> str:
+    """A path, and a name in the checkpoints folder, as an absolute path; a hub id and the starter as they are. So it
+    means the same from any folder. Raises `CheckpointError`.
+    """
+    if ref == STARTER or not is_path(ref, paths):
+        return ref
+    path = locate(paths, ref).path
+    return str(path.resolve() if ".." in path.parts else path)
+
+
+def refuse_missing(recipe: Recipe, named: str, params: Params, checkpoints: CheckpointStore) -> None:
+    """Raise `CheckpointMissing`, which names them all, when checkpoints that ``recipe`` takes for ``params`` are not
+    here. ``named`` is how the user has called it.
+    """
+    used = (params.checkpoint, params.prior, params.refiner, *recipe.needs)
+    missing = [ref for ref in recipe.refs if ref in used and not checkpoints.is_here(ref)]
+    if missing:
+        title = f"What the recipe {recipe.label} takes is not on this machine"
+        command = download_command(missing if named.endswith(SUFFIX) else [recipe.name])
+        hint = f"Download it in the Checkpoints window, or by: {command}"
+        raise CheckpointMissing(title, ", ".join(missing), hint, missing[0])
+
+
+def download_command(names: Sequence[str]) -> str:
+    """What to type to have ``names``, REFs or recipes, on this machine."""
+    return "; ".join(f"underpaint checkpoints download {shlex.quote(name)}" for name in names)
