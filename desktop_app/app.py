@@ -24,6 +24,7 @@ from desktop_app.engine.conversion import convert_pickles
 from desktop_app.engine.process import EngineProcess
 from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.downloads import CheckpointDownloads
+from desktop_app.store.files import sweep_abandoned
 from desktop_app.store.gallery import GalleryStore
 from desktop_app.store.hub import Hub
 from desktop_app.store.hub_token import HubToken
@@ -68,6 +69,8 @@ def create_window(data_dir: Path, *, engine: Engine | None = None, is_offline: b
     session = SessionStore(paths)
     gallery = GalleryStore(paths)
     gallery.open()
+    for folder in (paths.checkpoints, paths.all_converted, paths.recipes):
+        sweep_abandoned(folder)
     try:
         return _Composition(
             app, paths, session, gallery, engine or EngineProcess(paths.data_dir), is_offline=is_offline

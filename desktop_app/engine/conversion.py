@@ -5,15 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
-import secrets
 import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from desktop_app.core.download import DownloadProgress, ReportDownload
 from desktop_app.core.engine import CancelFlag
@@ -22,14 +18,12 @@ from desktop_app.engine.conversion_plan import ConversionPlan, Index, Taken, pla
 from desktop_app.engine.conversion_process import ConversionProcess
 from desktop_app.engine.sandbox import Limits
 from desktop_app.store.checkpoint_files import damaged
-from desktop_app.store.files import TEMPORARY_SUFFIX, make_folder, store_error
+from desktop_app.store.files import make_folder, store_error, sweep_abandoned, temporary_path
 from desktop_app.store.safetensors_header import read_header
 
 CHUNK_BYTES = 8 * 1024**2
 SPARE_BYTES = 64 * 1024**2
 """Disk space that stays free."""
-
-_PLACE = re.compile(r"\.convert-(\d+)-[0-9a-f]{16}" + re.escape(TEMPORARY_SUFFIX))
 
 
 def convert_pickles(
@@ -47,7 +41,7 @@ def convert_pickles(
     if os.path.lexists(target):
         raise StoreError("The folder is there already", str(target), "Remove it first, or choose another name.")
     make_folder(target.parent)
-    _sweep(target.parent)
+    sweep_abandoned(target.parent)
     with _told_disk(target), _workplace(target.parent) as place:
         _check_space(plan, target.parent)
         meter = _Meter(plan.total_bytes, report)
@@ -94,20 +88,13 @@ class _Meter:
 @contextlib.contextmanager
 def _workplace(parent: Path) -> Iterator[Path]:
     """A folder that is gone afterwards. What is made in it lies one level deeper than where checkpoints are found."""
-    place = parent / f".convert-{os.getpid()}-{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
+    place = temporary_path(parent, "convert-")
     for folder in ("folder", "work", "empty"):
         make_folder(place / folder)
     try:
         yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
-
-
-def _sweep(parent: Path) -> None:
-    """Remove what a killed program left of its conversions."""
-    for path in parent.iterdir():
-        if (match := _PLACE.fullmatch(path.name)) and not psutil.pid_exists(int(match[1])):
-            shutil.rmtree(path, ignore_errors=True)
 
 
 @contextlib.contextmanager

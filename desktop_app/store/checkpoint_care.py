@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import secrets
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from desktop_app.core.families import family_of
 from desktop_app.store.checkpoint_files import damaged, read_json
 from desktop_app.store.checkpoints import CheckpointStore, is_single_file
 from desktop_app.store.file_import import import_file, record_path, remove_file, verify_file
-from desktop_app.store.files import TEMPORARY_SUFFIX, make_folder, store_error, write_atomic
+from desktop_app.store.files import make_folder, store_error, temporary_path, write_atomic
 from desktop_app.store.hub import read_ref
 from desktop_app.store.hub_cache import (
     RepoFolder,
@@ -248,7 +247,7 @@ def _remove_fetched(paths: Paths, ref: str) -> int:
 def _remove_folder(folder: Path) -> int:
     """At once out of the way, so that nobody finds half of it; of a link only the link."""
     size = 0 if folder.is_symlink() else _bytes_of(path for path in folder.rglob("*") if not path.is_symlink())
-    aside = folder.with_name(f".{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
+    aside = temporary_path(folder.parent)
     try:
         if folder.is_symlink():
             folder.unlink()

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import re
-import secrets
 import shutil
 import stat
 import time
@@ -24,7 +23,7 @@ from desktop_app.core.download import DownloadProgress, ReportDownload
 from desktop_app.core.engine import CancelFlag
 from desktop_app.core.errors import Cancelled, CheckpointError, StoreError
 from desktop_app.store.checkpoint_files import read_json
-from desktop_app.store.files import TEMPORARY_SUFFIX, move_new, store_error, write_new
+from desktop_app.store.files import move_new, store_error, temporary_path, write_new
 from desktop_app.store.single_file import read_layout
 
 SUFFIX = ".safetensors"
@@ -50,7 +49,7 @@ def import_file(
     if known := _find_same(source, size, checkpoints, report, cancel):
         return known
     _check_room(checkpoints, size, source.name)
-    temporary = checkpoints / f".{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
+    temporary = temporary_path(checkpoints)
     try:
         digest = _copy(source, temporary, size, report, cancel)
         read_layout(temporary, layouts)

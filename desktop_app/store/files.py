@@ -8,13 +8,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
+import shutil
 import sys
 from pathlib import Path
 
 from desktop_app.core.errors import StoreError
 
 TEMPORARY_SUFFIX = ".underpaint-tmp"
+
+_TEMPORARY = re.compile(r"\.[a-z-]*(\d{1,9})-[0-9a-f]{16}" + re.escape(TEMPORARY_SUFFIX))
+"""The names that `temporary_path` gives; the number is the writing program's."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
@@ -88,6 +93,35 @@ def sweep_temporary(folder: Path) -> int:
     return count
 
 
+def temporary_path(folder: Path, kind: str = "") -> Path:
+    """A name in ``folder`` for what is not whole yet. It tells which program writes, for `sweep_abandoned`."""
+    return folder / f".{kind}{os.getpid()}-{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
+
+
+def sweep_abandoned(folder: Path) -> int:
+    """Remove what killed programs left half written in ``folder`` (not below it), files and whole folders, and nothing
+    that a running program may be at; how many.
+    """
+    count = 0
+    with contextlib.suppress(OSError):
+        for entry in list(os.scandir(folder)):
+            match = _TEMPORARY.fullmatch(entry.name)
+            if match and not entry.is_symlink() and not _is_running(int(match[1])):
+                path = Path(entry.path)
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(path, ignore_errors=True)
+                    count += not path.exists()
+                else:
+                    count += _remove(path)
+    return count
+
+
+def _is_running(process: int) -> bool:
+    import psutil
+
+    return bool(psutil.pid_exists(process))
+
+
 def store_error(title: str, path: Path, cause: OSError) -> StoreError:
     """``cause`` in the user's words."""
     detail = f"{path}: {cause.strerror or cause}"
@@ -102,7 +136,7 @@ def store_error(title: str, path: Path, cause: OSError) -> StoreError:
 
 
 def _write_temporary(folder: Path, data: bytes, mode: int = 0o600) -> Path:
-    temporary = folder / f".{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
+    temporary = temporary_path(folder)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
     try:
         try:

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 
 from desktop_app.core.errors import StoreError
-from desktop_app.store.files import TEMPORARY_SUFFIX, make_folder, move_new, sweep_temporary, write_atomic, write_new
+from desktop_app.store.files import (
+    TEMPORARY_SUFFIX,
+    make_folder,
+    move_new,
+    sweep_abandoned,
+    sweep_temporary,
+    temporary_path,
+    write_atomic,
+    write_new,
+)
 
 STEPS = ("write", "fsync", "replace", "link", "unlink")
 
@@ -92,6 +103,20 @@ def test_leftovers_are_swept_and_nothing_else(tmp_path):
     assert sweep_temporary(tmp_path) == 1
     assert sweep_temporary(tmp_path / "none") == 0
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_killed_programs_left_is_swept_and_what_others_write_stays(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    ours, end = temporary_path(tmp_path), f"{gone.pid}-0123456789abcdef{TEMPORARY_SUFFIX}"
+    kept = {ours, tmp_path / f".strange{TEMPORARY_SUFFIX}", tmp_path / "checkpoint.safetensors"}
+    for path in (*kept, tmp_path / f".{end}"):
+        path.write_bytes(b"half")
+    (tmp_path / f".convert-{end}" / "folder").mkdir(parents=True)
+    (tmp_path / f".link-{end}").symlink_to(tmp_path / "checkpoint.safetensors")
+    assert sweep_abandoned(tmp_path) == 2
+    assert set(tmp_path.iterdir()) == {*kept, tmp_path / f".link-{end}"}
+    assert sweep_abandoned(tmp_path / "none") == 0
 
 
 def test_a_folder_in_the_way_of_a_folder_is_told(tmp_path):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
@@ -50,6 +53,17 @@ def reopen(window, data_dir):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_main_controls_have_the_names_that_scripts_rely_on(window, name):
     assert window.findChild(object, name) is not None
+
+
+def test_the_program_begins_by_removing_what_a_killed_one_left_of_checkpoints(reopen, paths):
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    name = f"{gone.pid}-0123456789abcdef.underpaint-tmp"
+    (paths.all_converted / f".convert-{name}" / "work").mkdir(parents=True)
+    (paths.checkpoints / f".{name}").write_bytes(b"half")
+    reopen()
+    assert list(paths.all_converted.iterdir()) == []
+    assert not (paths.checkpoints / f".{name}").exists()
 
 
 def test_every_control_has_a_name_for_a_screen_reader(window):
