@@ -136,11 +136,11 @@ class PartFetcher:
             raise Interrupted("the server sends it packed")
         start = 0
         if answer.status == 206:
-            match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", answer.headers.get("Content-Range", "").strip())
+            match = re.fullmatch(r"bytes (\d{1,18})-\d+/(\d+|\*)", answer.headers.get("Content-Range", "").strip())
             if match is None or int(match[1]) != self._have:
                 raise Interrupted("the server sends another part than was asked for")
             start = self._have
-            if match[3] not in ("*", str(self._source.size)):
+            if match[2] not in ("*", str(self._source.size)):
                 raise _Wrong
         elif answer.status == 416 or answer.length not in (None, self._source.size):
             raise _Wrong

@@ -38,6 +38,9 @@ Origin = tuple[str, str, int]
 
 _PORTS = {"http": 80, "https": 443}
 _REDIRECTS = {301, 302, 303, 307, 308}
+_MAX_DIGITS = 18
+"""Of a count of bytes that is believed: no file has more."""
+
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 """Statuses that may be others the next time."""
 
@@ -72,7 +75,7 @@ class Answer:
     def length(self) -> int | None:
         """Bytes of the body as announced."""
         text = self.headers.get("Content-Length", "")
-        return int(text) if text.isdecimal() else None
+        return int(text) if text.isdecimal() and len(text) <= _MAX_DIGITS else None
 
     def read(self, count: int) -> bytes:
         """Up to ``count`` bytes, as soon as there are any; empty at the end. Raises `Interrupted`, `Cancelled`."""
@@ -271,8 +274,8 @@ def _wait_asked(headers: Message) -> float | None:
 
 def _next(url: str, target: str) -> str:
     """The address that a redirect leads to; never from a protected connection to one that is not."""
-    target = urljoin(url, target)
     try:
+        target = urljoin(url, target)
         scheme = origin(target)[0]
     except ValueError as e:
         raise Interrupted(f"it leads to {target[:100]!r}, which is no web address") from e

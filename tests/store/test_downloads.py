@@ -184,6 +184,7 @@ def test_a_fault_that_passes_does_no_harm(downloads, server, fault):
         ({"has_wrong_bytes": True}, "thrown away"),
         ({"content": b"another file"}, "thrown away"),
         ({"redirect_to": "ftp://127.0.0.1/x"}, "no web address"),
+        ({"redirect_to": "http://[::1"}, "no web address"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )

@@ -111,6 +111,18 @@ def test_a_certificate_that_is_not_trusted_is_refused_at_once(server, monkeypatc
     assert not server.requests
 
 
+def test_a_length_of_thousands_of_digits_is_not_believed(monkeypatch):
+    go_online(monkeypatch)
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\nbytes"
+
+    def talk(connection: socket.socket) -> None:
+        connection.recv(10_000)
+        connection.sendall(answer)
+
+    with Listener(talk) as listener, Connections(5).get(f"http://{listener.url}/x") as found:
+        assert found.length is None
+
+
 def test_a_protected_connection_never_leads_to_one_that_is_not(server):
     server.fail("unet/config.json", redirect_to=f"http://127.0.0.1:1{PATH}")
     with pytest.raises(Interrupted, match="without protection"):
