@@ -123,7 +123,10 @@ def _no_weights(place: Path) -> CheckpointError:
 
 def check_inside(folder: Path, path: Path) -> None:
     """A link may lead out of the folder only in the hub's cache, where snapshots/X/file is a link to blobs/HASH."""
-    real = path.resolve()
+    try:
+        real = path.resolve()
+    except RuntimeError as e:  # so says Python before 3.13
+        raise damaged(path, "it is a link to itself") from e
     roots = [folder.resolve()]
     if folder.parent.name == "snapshots":
         roots.append(folder.parent.parent.resolve() / "blobs")

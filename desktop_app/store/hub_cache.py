@@ -283,7 +283,7 @@ def _has_part(part: Path, *, is_weighted: bool) -> bool:
     indexes = [name for name in weights if name.endswith(".json")]
     for index in indexes:
         shards = _read_json(part / index).get("weight_map")
-        if not isinstance(shards, dict) or not set(shards.values()) <= set(names):
+        if not isinstance(shards, dict) or not all(shard in names for shard in shards.values()):
             return False
     return bool(names) and (bool(weights) or not is_weighted)
 

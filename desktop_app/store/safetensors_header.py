@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 MAX_HEADER_BYTES = 100_000_000
+_MAX_COUNT = 2**63
+"""Larger numbers are an attack: multiplying very many of them takes hours."""
 
 _ITEM_BITS = {
     **dict.fromkeys(("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E5M2FNUZ", "F8_E4M3FNUZ"), 8),
@@ -73,7 +75,7 @@ def _check_layout(header: dict[str, Any]) -> int:
 def _byte_count(entry: dict[str, Any]) -> int:
     count = 1
     for side in entry["shape"]:
-        if not isinstance(side, int) or side < 0:
+        if not isinstance(side, int) or not 0 <= side <= _MAX_COUNT or count > _MAX_COUNT:
             raise ValueError("its header is damaged")
         count *= side
     return (count * _ITEM_BITS[entry["dtype"]] + 7) // 8

@@ -83,6 +83,11 @@ def lead_out(folder):
     (folder / "unet" / "config.json").symlink_to("/etc/hostname")
 
 
+def link_to_itself(folder):
+    (folder / "unet" / "config.json").unlink()
+    (folder / "unet" / "config.json").symlink_to("config.json")
+
+
 def only_pickles(folder):
     path = folder / "unet" / "diffusion_pytorch_model.safetensors"
     path.rename(path.with_suffix(".bin"))
@@ -96,6 +101,7 @@ DAMAGES = {
     "no config": (lambda f: (f / "vae" / "config.json").unlink(), "damaged"),
     "no tokenizer": (lambda f: shutil.rmtree(f / "tokenizer"), "damaged"),
     "a link out": (lead_out, "leads out"),
+    "a link to itself": (link_to_itself, "damaged"),
     "strange class": (lambda f: edit(f / "model_index.json", unet=["os", "system"]), "not known"),
     "strange part": (lambda f: edit(f / "model_index.json", spy=["builtins", "eval"]), "not known"),
     "other family": (lambda f: edit(f / "model_index.json", _class_name="StableCascadePipeline"), "not supported"),

@@ -128,6 +128,17 @@ def test_shards_count_when_all_that_the_index_names_are_there(cache, repo):
     assert find_snapshot([cache], REF) is None
 
 
+def test_an_index_that_names_something_else_than_shards_hides_no_other_checkpoint(cache, repo, tmp_path):
+    index = json.dumps({"weight_map": {"a": ["a list"]}})
+    write_cache(cache, repo)
+    names = {"d-00001-of-00001.safetensors": "x", "d.safetensors.index.json": index}
+    other = shutil.copytree(repo, tmp_path / "other")
+    (other / UNET).unlink()
+    write_files(other / "unet", {name.replace("d", "diffusion_pytorch_model", 1): text for name, text in names.items()})
+    write_cache(cache, other, ref="org/hostile")
+    assert [ref for ref, _ in list_snapshots([cache])] == [REF]
+
+
 def test_a_single_file_counts_as_a_snapshot(cache, tmp_path):
     snapshot = write_cache(cache, write_files(tmp_path / "single", {"name.safetensors": "x", "README.md": "x"}))
     assert find_snapshot([cache], REF) == snapshot

@@ -210,6 +210,7 @@ DAMAGED = {
     "gap": pack({"a": ENTRY, "b": {**ENTRY, "data_offsets": [12, 20]}}, bytes(20)),
     "unknown number format": pack({"a": {**ENTRY, "dtype": "F33"}}),
     "shape does not fit": pack({"a": {**ENTRY, "shape": [3]}}),
+    "endless shape": pack({"a": {**ENTRY, "shape": [int("9" * 4000)] * 1500}}),
     "negative shape": pack({"a": {**ENTRY, "shape": [-2]}}),
     "a tensor twice": pack(b'{"a": %b, "a": %b}' % (json.dumps(ENTRY).encode(), json.dumps(ENTRY).encode())),
     "entry is no object": pack({"a": 5}),
