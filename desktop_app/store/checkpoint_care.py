@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
@@ -114,17 +115,21 @@ def _find_path(paths: Paths, ref: str) -> tuple[Path, Form] | None:
     with contextlib.suppress(OSError, ValueError, RuntimeError):
         path = Path(ref).expanduser()
         for place in (path,) if path.is_absolute() else (path, paths.checkpoints / ref):
+            place = Path(
+                os.path.abspath(place)
+            )  # no "..", or a folder above would seem to lie in the checkpoints folder
             if ref and place.is_dir():
-                return place.absolute(), Form.SNAPSHOT if place.absolute().parent.name == "snapshots" else Form.FOLDER
+                return place, Form.SNAPSHOT if place.parent.name == "snapshots" else Form.FOLDER
             if ref and is_single_file(place):
-                return place.absolute(), Form.FILE
+                return place, Form.FILE
     return None
 
 
 def _find_fetched(paths: Paths, ref: str) -> tuple[Path, Form] | None:
     """What was made of its pickles; a whole snapshot; else what is left of one of ours."""
-    if paths.converted(ref).is_dir():
-        return paths.converted(ref), Form.CONVERTED
+    with contextlib.suppress(OSError):  # too long a name for a folder
+        if paths.converted(ref).is_dir():
+            return paths.converted(ref), Form.CONVERTED
     repo, revision = read_ref(ref)
     whole = find_snapshot([paths.checkpoints, *shared_caches()], ref)
     if whole is not None:
@@ -237,10 +242,16 @@ def discard(paths: Paths, ref: str, damaged: Sequence[str]) -> None:
 
 def _remove_fetched(paths: Paths, ref: str) -> int:
     freed = remove_snapshot(paths.checkpoints, ref)
-    converted = paths.converted(ref)
-    if converted.is_dir():
-        freed += _remove_folder(converted)
-        _sums_path(converted).unlink(missing_ok=True)
+    return freed + _remove_converted(paths.converted(ref))
+
+
+def _remove_converted(folder: Path) -> int:
+    """With its record, which says of no later folder what is in it."""
+    freed = _remove_folder(folder) if folder.is_dir() else 0
+    try:
+        _sums_path(folder).unlink(missing_ok=True)
+    except OSError as e:
+        raise store_error("The checkpoint cannot be removed", _sums_path(folder), e) from e
     return freed
 
 
@@ -272,8 +283,7 @@ def keep_converted(
     """
     target = paths.converted(ref)
     make_folder(target.parent)
-    if target.is_dir():
-        _remove_folder(target)
+    _remove_converted(target)
     convert(snapshot, target, report, cancel)
     try:
         _write_sums(target, snapshot.name, cancel)

@@ -7,6 +7,7 @@ code of a checkpoint is ever run.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -102,23 +103,24 @@ class CheckpointStore:
 
     def bring_in(self, path: Path) -> str:
         """Offer the folder or the file ``path`` from now on, where it is; its REF. Raises `StudioError`."""
-        ref = str(path.absolute())
-        self.describe(ref)
-        if not path.absolute().is_relative_to(self._folder):
-            self._outside.remember(path.absolute())
-        return ref
+        place = Path(os.path.abspath(path))
+        self.describe(str(place))
+        if not place.is_relative_to(self._folder):
+            self._outside.remember(place)
+        return str(place)
 
     def forget(self, ref: str) -> bool:
         """Offer the checkpoint that is used elsewhere no more; whether it was. Raises `StoreError`."""
         return self._outside.forget(Path(ref))
 
     def _own(self) -> Sequence[str]:
-        folders = [index.parent for index in self._folder.glob(f"*/{INDEX_NAME}")]
+        folders = [index.parent for index in self._folder.glob(f"[!.]*/{INDEX_NAME}")]  # hidden ones are half written
         files = [path for path in self._folder.glob("*") if is_single_file(path)]
         return [str(path) for path in sorted((*folders, *files))]
 
     def _fetched(self) -> Sequence[str]:
-        converted = [unquote(folder.name) for folder in sorted(self._paths.all_converted.glob("*")) if folder.is_dir()]
+        folders = sorted(folder for folder in self._paths.all_converted.glob("[!.]*") if folder.is_dir())
+        converted = [unquote(folder.name) for folder in folders]
         return [*converted, *(ref for ref, _folder in list_snapshots(self._caches()) if ref not in converted)]
 
     def _caches(self) -> Sequence[Path]:

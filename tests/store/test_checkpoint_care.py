@@ -105,8 +105,11 @@ def test_each_kind_of_ref_has_its_place(paths, shared, tmp_path):
     assert [(place.home, place.form) for place in places] == list(zip(homes, forms, strict=True))
 
 
-@pytest.mark.parametrize("ref", ["org/nothing", "nothing", "/no/such", "", "a/b/c", "\0", "org/../etc"])
+@pytest.mark.parametrize(
+    "ref", ["org/nothing", "nothing", "/no/such", "", "a/b/c", "\0", "org/../etc", f"a/b@{'r' * 280}"]
+)
 def test_what_is_not_here_is_told(paths, ref):
+    paths.all_converted.mkdir()
     with pytest.raises(CheckpointError):
         locate(paths, ref)
 
@@ -226,6 +229,15 @@ def test_the_checkpoints_folder_itself_and_what_is_above_it_stay(paths):
     assert (paths.converted("org/icons") / UNET).is_file()
 
 
+def test_a_path_that_leads_back_up_does_not_make_a_folder_ours(paths, tmp_path):
+    elsewhere = shutil.copytree(STARTER, tmp_path / "elsewhere")
+    assert locate(paths, str(paths.checkpoints / "..")).home is Home.ELSEWHERE
+    ref = bring_in(paths, paths.checkpoints / os.path.relpath(elsewhere, paths.checkpoints), silent, never())
+    assert ref == str(elsewhere)
+    assert remove(paths, ref) == 0
+    assert (elsewhere / UNET).is_file()
+
+
 # Converting --------------------------------------------------------------------------------------
 
 
@@ -264,6 +276,16 @@ def test_a_conversion_that_is_stopped_leaves_nothing(paths):
         keep_converted(paths, "org/icons", snapshot, copy_starter, silent, cancel)
     assert not list(paths.all_converted.iterdir())
     assert (snapshot / UNET).is_file()
+
+
+def test_a_second_conversion_that_is_stopped_leaves_no_word_of_the_first(paths, shared):
+    snapshot = put_into_cache(shared)
+    keep_converted(paths, "org/icons", snapshot, copy_starter, silent, never())
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(Cancelled):
+        keep_converted(paths, "org/icons", snapshot, copy_starter, silent, cancel)
+    assert converted_from(paths, "org/icons") == ""
 
 
 def test_pickled_weights_are_seen(paths):

@@ -84,6 +84,12 @@ def test_what_pickles_were_converted_to_goes_before_the_pickles(store, paths):
     assert list(store.survey()) == ["starter", "org/icons"]
 
 
+def test_what_is_half_written_or_half_removed_is_not_offered(store, paths):
+    for folder in (paths.checkpoints, paths.all_converted):
+        shutil.copytree(STARTER, folder / ".1-0123456789abcdef.underpaint-tmp")
+    assert list(store.survey()) == ["starter"]
+
+
 def test_a_snapshot_that_lacks_weights_is_not_on_this_machine(store, paths):
     snapshot = put_into_cache(paths.checkpoints)
     (snapshot / "unet" / "diffusion_pytorch_model.safetensors").unlink()
