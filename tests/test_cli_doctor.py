@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 
 import pytest
 from single_file import write_tiny_file
 from support import STARTER
+from tiny_kandinsky import write_prior
 
 from desktop_app.__main__ import main
 from desktop_app.store.checkpoints import CheckpointStore
@@ -147,6 +149,12 @@ def test_files_and_folders_are_listed_where_they_are(doctor, data_dir, tmp_path,
     told = doctor()
     assert "own: Stable Diffusion" in told[str(own)]
     assert "(used in place); whole" in told[str(made.folder)]
+
+
+def test_a_prior_is_listed_without_a_size_of_pictures(doctor, data_dir):
+    write_prior(data_dir / "checkpoints" / "prior")
+    told = doctor()[str(data_dir / "checkpoints" / "prior")]
+    assert re.match(r"prior: Kandinsky 2\.2 prior, [\d.]+ [MG]B of weights; whole", told)
 
 
 def test_pickles_of_another_program_are_told_with_the_command_that_converts_them(doctor, tmp_path, monkeypatch):

@@ -93,6 +93,15 @@ def test_a_plan_changes_no_pixel_and_what_cannot_be_used_is_told(generate, data_
     assert not list((data_dir / "session").glob("offload/*"))
 
 
+def test_a_result_in_words_has_all_notes_in_one_line(data_dir, tmp_path, capsys):
+    out = tmp_path / "out.png"
+    given = ["--prompt", "x", "--steps", "1", "--size", "64x64", "--seed", "3", "--attention", "flash", "-o", str(out)]
+    assert main(["--data-dir", str(data_dir), "generate", *given]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"{out}: seed 3, 1 of 1 steps, 64 × 64, ")
+    assert said.endswith(" s, FlashAttention is not installed; PyTorch's own attention was used\n")
+
+
 # Recipes -----------------------------------------------------------------------------------------
 
 

@@ -164,7 +164,8 @@ def _tell_checkpoints(paths: Paths, status: EngineStatus | str) -> Lines:
 
 
 def _judge(store: CheckpointStore, info: CheckpointInfo, home: Home, status: EngineStatus | str) -> str:
-    facts = f"{info.label}: {info.family}, {info.native_size} pixels, {_gigabytes(info.size_bytes)} of weights"
+    pixels = f"{info.native_size} pixels, " if info.native_size else ""
+    facts = f"{info.label}: {info.family}, {pixels}{_gigabytes(info.size_bytes)} of weights"
     if home in (Home.SHARED, Home.ELSEWHERE):
         facts += f" ({home.value})"
     try:

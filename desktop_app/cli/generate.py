@@ -242,7 +242,8 @@ def _run_all(engine: Engine, requests: list[Request], outs: list[Path], *, as_js
 def _tell(request: Request, result: Result, out: Path) -> str:
     run = " + ".join(str(steps) for steps in result.steps_run)
     facts = [f"seed {request.seed}", f"{run} of {request.stages[0].steps} steps"]
-    facts += [f"{result.image.width} × {result.image.height}", f"{result.seconds:.1f} s", *result.notes]
+    facts += [f"{result.image.width} × {result.image.height}", f"{result.seconds:.1f} s"]
+    facts += [note.rstrip(".") for note in result.notes]
     return f"{out}: {', '.join(facts)}"
 
 

@@ -222,6 +222,44 @@ def test_a_hub_id_stays_one_also_where_another_program_has_fetched_it(generate, 
     repeat(generate, shared, data=data_dir)
 
 
+def put_into_cache(cache: Path, source: Path, name: str) -> None:
+    """The file or the folder ``source`` as the repository ``name`` in the cache of another program."""
+    repository, commit = cache / f"models--{name.replace('/', '--')}", "0123456789abcdef0123456789abcdef01234567"
+    for folder in ("refs", f"snapshots/{commit}"):
+        (repository / folder).mkdir(parents=True)
+    (repository / "refs" / "main").write_text(commit)
+    if source.is_file():
+        shutil.copy(source, repository / "snapshots" / commit)
+    else:
+        shutil.copytree(source, repository / "snapshots" / commit, dirs_exist_ok=True)
+
+
+def test_a_single_file_of_the_hub_is_called_by_its_hub_id(generate, single_file, data_dir, tmp_path, monkeypatch):
+    put_into_cache(tmp_path / "cache", single_file, "org/single")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    first = generate(*QUICK, "--checkpoint", "org/single", data=data_dir)
+    assert checkpoints_of(first) == ["org/single"]
+    repeat(generate, first, data=data_dir)
+
+
+def test_pickles_that_another_program_has_fetched_are_told_with_what_converts_them(
+    refused, hub, data_dir, tmp_path, monkeypatch
+):
+    put_into_cache(tmp_path / "cache", hub.repositories / PICKLED, "org/theirs")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    said, hint = refused(*QUICK, "--checkpoint", "org/theirs", data=data_dir)
+    assert said == "underpaint: The weights of the checkpoint are pickled: org/theirs"
+    assert hint.endswith("underpaint checkpoints download org/theirs")
+
+
+def test_a_picture_is_not_repeated_without_its_checkpoint(generate, refused, data_dir):
+    generate(*QUICK, "--checkpoint", TINY)
+    Path("out.png").rename("first.png")
+    said, hint = refused("--from", "first.png", data=data_dir)
+    assert said == f"underpaint: The checkpoint is not on this machine: {TINY}"
+    assert hint.endswith(f"underpaint checkpoints download {TINY}")
+
+
 def test_a_snapshot_that_is_named_by_its_path_stays_a_path(generate, hub):
     snapshot = CheckpointStore(user_paths(hub.data)).describe(TINY).path
     assert checkpoints_of(generate(*QUICK, "--checkpoint", snapshot)) == [str(snapshot)]
