@@ -28,7 +28,7 @@ from desktop_app.engine.devices import DeviceMemory, choose_dtype, device_memory
 from desktop_app.engine.faults import loading
 from desktop_app.engine.offload import Offload
 from desktop_app.engine.pipelines import load_pipelines
-from desktop_app.store.any_checkpoint import sizes_at
+from desktop_app.store.any_checkpoint import Stamp, sizes_at, stamp_of
 
 DEVICE_SHARE = 0.9
 RAM_SHARE = 0.6
@@ -43,14 +43,15 @@ MORE = 1.1
 
 @dataclass(frozen=True)
 class Resident:
-    """A checkpoint in memory. ``scheduler`` is its own one, never run; runs get copies. ``note`` is what is to be told
-    of how it was loaded.
+    """A checkpoint in memory. ``scheduler`` is its own one, never run; runs get copies. ``stamp`` is that of the files
+    which it was loaded from, ``note`` what is to be told of how.
     """
 
     pipelines: dict[StageKind, Any]
     scheduler: Any
     dtype: str
     offload: Offload
+    stamp: Stamp
     note: str = ""
 
 
@@ -101,8 +102,7 @@ class Residency:
     def plan(self, folder: Path, size: tuple[int, int]) -> None:
         """Choose how the checkpoint in ``folder`` runs for a picture of ``size``, width and height in pixels."""
         self._sizes[folder] = size
-        if not any(each == folder for each, _ in self._residents):
-            self._known.pop(folder, None)  # its files may be others by now
+        self._drop_changed(folder)
         self._uses = {key: use for key, use in self._uses.items() if key[0] != folder}
         use = self._use((folder, self.dtype))
         self.notes = []
@@ -110,6 +110,14 @@ class Residency:
             self.notes.append(f"Without a graphics card nothing can run {self._options.plan.label}: {use.label}.")
         elif not self._options.plan and use != MemoryUse():
             self.notes.append(f"Memory is short for this checkpoint and size; the picture was made {use.label}.")
+
+    def _drop_changed(self, folder: Path) -> None:
+        """Let go of what was loaded from files that are others by now: a training writes into one folder again."""
+        keys = [key for key in self._residents if key[0] == folder]
+        stamp = stamp_of(folder) if keys else None
+        self._drop(*(key for key in keys if self._residents[key].stamp != stamp))
+        if not any(key in self._residents for key in keys):
+            self._known.pop(folder, None)
 
     def step_down(self, folder: Path, full: OutOfMemory) -> None:
         """Choose the next cheaper way, since memory was ``full``. Raises it when there is none.
@@ -229,13 +237,13 @@ class Residency:
         import torch
 
         device = self.device if plan is MemoryPlan.RESIDENT else "cpu"
+        stamp = stamp_of(folder)
         with loading(folder):
             pipelines = load_pipelines(folder, getattr(torch, dtype), device)
             scheduler = next(iter(pipelines.values())).scheduler
             note = attention.use(pipelines.values(), self._options.attention)
-            return Resident(
-                pipelines, scheduler, dtype, Offload(pipelines.values(), plan, self.device, self._disk), note
-            )
+            offload = Offload(pipelines.values(), plan, self.device, self._disk)
+            return Resident(pipelines, scheduler, dtype, offload, stamp, note)
 
     def _make_room(self, key: _Key, use: MemoryUse) -> None:
         """Let others go, the least recently used first, until the checkpoint and the picture fit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from desktop_app.core.families import family_named
@@ -9,6 +10,12 @@ from desktop_app.core.family import Family
 from desktop_app.core.memory import PartSize
 from desktop_app.store.checkpoint_index import part_sizes, read_family
 from desktop_app.store.single_file import read_layout
+
+_SUFFIXES = {".safetensors", ".json", ".txt", ".model"}
+"""Of the files that are loaded; others may come and go beside them."""
+
+Stamp = frozenset[tuple[str, int, int]]
+"""Of each file its path, its size and when it was written."""
 
 
 def family_at(path: Path) -> Family:
@@ -23,3 +30,14 @@ def family_at(path: Path) -> Family:
 def sizes_at(path: Path) -> tuple[PartSize, ...]:
     """The sizes of its parts with weights. Raises `CheckpointError`."""
     return read_layout(path).parts if path.is_file() else part_sizes(path, read_family(path))
+
+
+def stamp_of(path: Path) -> Stamp:
+    """What is another one when the files of the checkpoint at ``path`` have changed."""
+    found = set()
+    for file in (path, *path.glob("*"), *path.glob("*/*")):
+        if file.suffix.lower() in _SUFFIXES:
+            with contextlib.suppress(OSError):  # gone meanwhile
+                status = file.stat()
+                found.add((str(file), status.st_size, status.st_mtime_ns))
+    return frozenset(found)
