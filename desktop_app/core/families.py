@@ -63,6 +63,7 @@ FAMILIES = (
             StageKind.IMAGE_TO_IMAGE: "StableDiffusionImg2ImgPipeline",
             StageKind.TEXT_TO_IMAGE: "StableDiffusionPipeline",
         },
+        takes_weights=True,
     ),
     Family(
         SDXL,
@@ -74,6 +75,7 @@ FAMILIES = (
         text_encoders=("text_encoder", "text_encoder_2"),
         refiners=(SDXL, SDXL_REFINER),
         takes_original_size=True,
+        takes_weights=True,
     ),
     Family(
         SDXL_REFINER,
@@ -82,6 +84,7 @@ FAMILIES = (
         text_encoders=("text_encoder_2",),
         keywords={**USUAL_KEYWORDS, **MARKS},
         takes_original_size=True,
+        takes_weights=True,
     ),
     Family(
         KANDINSKY,

@@ -80,7 +80,8 @@ class Family:
     text encoder's configuration says.
 
     ``prior`` is the label of the family of checkpoints that read the prompt for it, ``refiners`` those of the ones
-    that can finish its pictures. ``takes_original_size`` where it was trained with the sizes that pictures came from.
+    that can finish its pictures. ``takes_original_size`` where it was trained with the sizes that pictures came from;
+    ``takes_weights`` where prompts may have weights and be of any length.
     ``prior_takes`` are the fields of `Params` that only the prior reads. ``schedulers`` are the names of those that its
     pipelines run with, all where it is empty. ``swapped`` are the kinds of stage whose pipeline in diffusers 0.42.1
     takes width for height.
@@ -107,6 +108,7 @@ class Family:
     prior: str = ""
     refiners: tuple[str, ...] = ()
     takes_original_size: bool = False
+    takes_weights: bool = False
     schedulers: tuple[str, ...] = ()
     prior_takes: tuple[str, ...] = ()
     swapped: tuple[StageKind, ...] = ()

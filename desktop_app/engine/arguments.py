@@ -23,6 +23,13 @@ def arguments(family: Family, request: Request, stage: Stage, image: Any) -> dic
     return values
 
 
+def with_embeddings(values: dict[str, Any], embeddings: dict[str, Any]) -> dict[str, Any]:
+    """``values`` with ``embeddings`` in the place of the prompts, where there are any."""
+    if not embeddings:
+        return values
+    return {name: value for name, value in values.items() if name not in ("prompt", "negative_prompt")} | embeddings
+
+
 def prior_arguments(family: Family, stage: Stage) -> dict[str, Any]:
     """Keyword arguments of the prior's pipeline; ``family`` is the prior's."""
     return _taken(family, stage)
@@ -39,6 +46,8 @@ def unread_text(pipeline: Any, family: Family, text: str) -> str:
     """The end of ``text`` that the checkpoint does not read, or empty; by the tokenizer of the encoder that reads most,
     which comes first in the family's row.
     """
+    if family.takes_weights:
+        return ""
     tokenizer = getattr(pipeline, family.tokenizers[0], None) if family.tokenizers else None
     limit = family.max_tokens or getattr(tokenizer, "model_max_length", 0)
     if tokenizer is None or not limit:

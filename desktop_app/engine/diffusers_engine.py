@@ -27,7 +27,7 @@ from desktop_app.core.families import Family
 from desktop_app.core.params import DEFAULT_SCHEDULER
 from desktop_app.core.request import Request, Stage, StageKind
 from desktop_app.core.stages import steps_of
-from desktop_app.engine.arguments import arguments, prior_arguments, unread_text
+from desktop_app.engine.arguments import arguments, prior_arguments, unread_text, with_embeddings
 from desktop_app.engine.devices import choose_device
 from desktop_app.engine.faults import running
 from desktop_app.engine.framing import frame, unframe
@@ -36,6 +36,7 @@ from desktop_app.engine.pipelines import quieten_libraries
 from desktop_app.engine.preview import Previewer
 from desktop_app.engine.residency import Residency, Resident
 from desktop_app.engine.schedulers import make_scheduler
+from desktop_app.engine.weighting import read_stage
 from desktop_app.store.any_checkpoint import family_at
 
 FULL_PRECISION = "float32"
@@ -265,8 +266,9 @@ class _Run:
         self._tell(Phase.ENCODING, number)
         steps = _StepCallback(self, number, Previewer(decoder) if self._has_preview else None, goes_on=goes_on)
         with running(), resident.offload.using(pipeline):
+            plain, prompts = read_stage(pipeline, family, stage)
             made = pipeline(
-                **arguments(family, self._request, stage, carried),
+                **with_embeddings(arguments(family, self._request, plain, carried), prompts),
                 **share_arguments(stage, pipeline.scheduler),
                 **{name: each.to(pipeline.unet.dtype) for name, each in embeds.items()},
                 generator=self._noise.again(),

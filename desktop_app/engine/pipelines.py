@@ -24,7 +24,7 @@ HARMLESS = (
     "`use_return_dict` is deprecated",  # in the code of that one
     "but are not expected and will be ignored. Please verify your",  # its old config keys
     "should be kept in float32: []",  # said of a model that has no such parts, whenever it is cast
-    "The following part of your input was truncated because CLIP",  # said in the result's notes
+    "The following part of your input was truncated because ",  # said in the result's notes
     "Token indices sequence length is longer than",
     "requires torchvision (not installed)",  # the slower way does the same
     "Attention backends are an experimental feature",  # said of each way that the user may choose

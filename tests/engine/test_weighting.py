@@ -1,0 +1,175 @@
+"""Weights and long prompts: the pipelines' own embeddings without any, Compel's with them; on tiny checkpoints."""
+
+from __future__ import annotations
+
+import pytest
+from engine_runs import NEVER, Recorder, paint
+from support import make_request
+from tiny import write_stable_diffusion, write_stable_diffusion_xl
+
+from desktop_app.core.families import SDXL, SDXL_REFINER, family_named
+from desktop_app.core.request import Stage, StageKind
+from desktop_app.core.weighting import parse
+from desktop_app.engine.diffusers_engine import DiffusersEngine
+from desktop_app.engine.pipelines import load_pipelines
+from desktop_app.engine.weighting import _embeddings, read_stage
+
+SD = "Stable Diffusion"
+LONG = "the cat, " * 30 + "catastrophe " * 10
+"""More than 200 tokens, with words of several that chunks could be cut in."""
+
+
+@pytest.fixture(scope="module", params=[SD, SDXL, SDXL_REFINER])
+def loaded(request, tmp_path_factory):
+    """A family and its image-to-image pipeline."""
+    import torch
+
+    folder = tmp_path_factory.mktemp("weighting") / "tiny"
+    if request.param == SD:
+        write_stable_diffusion(folder)
+    else:
+        write_stable_diffusion_xl(folder, is_refiner=request.param == SDXL_REFINER)
+    pipeline = load_pipelines(folder, torch.float32, "cpu")[StageKind.IMAGE_TO_IMAGE]
+    return family_named(request.param), pipeline
+
+
+def stage(prompt, negative_prompt=""):
+    return Stage(StageKind.IMAGE_TO_IMAGE, "tiny", prompt, negative_prompt)
+
+
+def read(loaded, prompt, negative_prompt="dog"):
+    """Our embeddings of a positive and a negative prompt, and of each as a whole where there are such."""
+    family, pipeline = loaded
+    return list(_embeddings(pipeline, family, (parse(prompt), parse(negative_prompt))).values())
+
+
+def their_own(loaded, prompt, negative_prompt):
+    import torch
+
+    with torch.no_grad():
+        made = loaded[1].encode_prompt(
+            prompt,
+            device="cpu",
+            num_images_per_prompt=1,
+            do_classifier_free_guidance=True,
+            negative_prompt=negative_prompt or None,
+        )
+    return list(made)
+
+
+def by_compel(loaded, prompt, negative_prompt):
+    """What Compel makes of both, in the order of ours; a prompt as a whole from its words without weights."""
+    import compel
+    import torch
+    from compel.embeddings_provider import SplitLongTextMode
+
+    family, pipeline = loaded
+    is_xl = "text_encoder_2" in family.text_encoders
+    kinds = compel.ReturnedEmbeddingsType
+    kind = kinds.PENULTIMATE_HIDDEN_STATES_NON_NORMALIZED if is_xl else kinds.LAST_HIDDEN_STATES_NORMALIZED
+    made = []
+    for tokenizer, encoder in zip(family.tokenizers, family.text_encoders, strict=True):
+        one = compel.Compel(
+            getattr(pipeline, tokenizer),
+            getattr(pipeline, encoder),
+            truncate_long_prompts=False,
+            returned_embeddings_type=kind,
+            split_long_text_mode=SplitLongTextMode.WORDS,
+        )
+        made.append(one([prompt, negative_prompt]))
+    both = torch.cat(made, dim=-1)
+    return [both[:1], both[1:]]
+
+
+def differ(first, second):
+    assert first.shape == second.shape
+    return float((first - second).abs().max())
+
+
+def test_without_weights_the_embeddings_are_the_pipelines_own(loaded):
+    import torch
+
+    for prompt, negative_prompt in (("the cat", "a dog"), ("the cat", ""), ("", "a dog"), ("the cat\nمرحبا", "!")):
+        pairs = zip(read(loaded, prompt, negative_prompt), their_own(loaded, prompt, negative_prompt), strict=True)
+        assert all(torch.equal(ours, theirs) for ours, theirs in pairs)
+
+
+def test_a_prompt_that_needs_none_is_handed_on_as_it_is(loaded):
+    family, pipeline = loaded
+    plain, embeddings = read_stage(pipeline, family, stage("the (cat:1.0), \\(big\\)", "dog"))
+    assert (plain.prompt, plain.negative_prompt, embeddings) == ("the cat, (big)", "dog", {})
+
+
+@pytest.mark.parametrize("prompt", ["the cat++ sat", "(the cat)1.3, big", "a cat-- and (dog)0.5", "the (cat)0.0 a"])
+def test_weights_do_what_they_do_in_compel(loaded, prompt):
+    for pair in zip(read(loaded, prompt, "the dog+"), by_compel(loaded, prompt, "the dog+"), strict=False):
+        assert differ(*pair) < 1e-5
+    plain = read(loaded, parse(prompt).text, "the dog")
+    assert differ(read(loaded, prompt)[0], plain[0]) > 1e-3
+
+
+def test_a_long_prompt_is_read_in_chunks_as_by_compel(loaded):
+    ours = read(loaded, LONG, "the dog")
+    assert ours[0].shape[1] == ours[1].shape[1] == 3 * 77
+    for pair in zip(ours, by_compel(loaded, LONG, "the dog"), strict=False):
+        assert differ(*pair) < 1e-5
+
+
+def test_a_long_negative_prompt_is_read_in_chunks_too(loaded):
+    ours = read(loaded, "the cat", LONG)
+    for pair in zip(ours, by_compel(loaded, "the cat", LONG), strict=False):
+        assert differ(*pair) < 1e-5
+
+
+def test_break_begins_a_new_chunk(loaded):
+    import torch
+
+    ours = read(loaded, "the cat BREAK dog")
+    alone = read(loaded, "dog")[0]
+    assert torch.equal(ours[0][:, 77:], alone)
+    assert torch.equal(ours[0][:, :77], read(loaded, "the cat")[0])
+
+
+def test_a_missing_negative_prompt_is_none_where_the_checkpoint_was_trained_so(loaded):
+    ours = read(loaded, "the cat++", "")
+    is_none = bool(getattr(loaded[1].config, "force_zeros_for_empty_prompt", False))
+    assert bool(ours[1].any()) is not is_none
+
+
+def test_each_family_paints_by_weights_and_long_prompts(loaded):
+    import torch
+
+    family, pipeline = loaded
+    picture = torch.full((1, 3, 64, 64), 0.5)
+    made = []
+    for prompt in ("the cat", "the (cat:1.6)", LONG):
+        plain, embeddings = read_stage(pipeline, family, stage(prompt, "dog"))
+        words = embeddings or {"prompt": plain.prompt, "negative_prompt": plain.negative_prompt}
+        noise = torch.Generator("cpu").manual_seed(1)
+        steps = {"num_inference_steps": 4, "strength": 0.5, "generator": noise}
+        made.append(pipeline(**words, **steps, image=picture, output_type="pt").images)
+    assert len({tuple(each.flatten().tolist()) for each in made}) == 3
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    folder = write_stable_diffusion(tmp_path_factory.mktemp("weighting") / "painted")
+    engine = DiffusersEngine(lambda _ref: folder, threads=1)
+    yield engine
+    engine.close()
+
+
+def test_weights_change_the_picture_and_a_weight_of_one_does_not(engine):
+    plain, one, heavy, light = (
+        paint(engine, make_request(steps=3, prompt=prompt)).tobytes()
+        for prompt in ("the cat", "the (cat:1.0)", "the (cat:1.5)", "the [cat]")
+    )
+    assert plain == one
+    assert len({plain, heavy, light}) == 3
+
+
+def test_the_end_of_a_long_prompt_counts_and_nothing_is_said(engine):
+    requests = [make_request(steps=3, prompt=LONG + end) for end in ("dog", "sun")]
+    results = [engine.run(request, Recorder(), NEVER) for request in requests]
+    assert results[0].image.tobytes() != results[1].image.tobytes()
+    assert not [note for note in results[0].notes if "read" in note]
