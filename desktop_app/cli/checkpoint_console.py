@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import TextIO
 
-from desktop_app.cli.console import BAR_WIDTH
+from desktop_app.cli.console import BAR_WIDTH, TerminalLine
 from desktop_app.core.catalog import CatalogEntry
 from desktop_app.core.conversion import CONSENT
 from desktop_app.core.download import DownloadPlan, DownloadProgress
@@ -17,14 +16,8 @@ from desktop_app.store.hub_errors import size_text
 TEXT_WIDTH = 100
 
 
-class ByteBar:
-    """Redraws one line on a terminal; silent anywhere else. Used as a `ReportDownload`."""
-
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self._out = stream or sys.stderr
-        self._is_shown = self._out.isatty()
-        self.title = ""
-        """Put before the bar, such as "Downloading org/name"."""
+class ByteBar(TerminalLine):
+    """Used as a `ReportDownload`."""
 
     def __call__(self, progress: DownloadProgress) -> None:
         share = progress.done / progress.total if progress.total else 1.0
@@ -35,16 +28,7 @@ class ByteBar:
             text += f", {progress.rate / 1e6:.1f} MB/s"
         if progress.seconds_left is not None:
             text += f", {time_text(progress.seconds_left)} left"
-        self._draw(text)
-
-    def clear(self) -> None:
-        """Take the line away, so that something else can be printed."""
-        self._draw("")
-
-    def _draw(self, text: str) -> None:
-        if self._is_shown:
-            self._out.write(f"\r\x1b[K{text}")
-            self._out.flush()
+        self.draw(text)
 
 
 def time_text(seconds: float) -> str:

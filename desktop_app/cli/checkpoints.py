@@ -153,7 +153,7 @@ def _expand(command: _Command, ref: str) -> list[str]:
         hint = "It can be used at once."
         raise CheckpointError("There is nothing to download", "The starter checkpoint ships with the program", hint)
     named = [ref]
-    if "/" not in ref:
+    if "/" not in ref or ref.endswith(".toml"):
         named = list(RecipeStore(command.paths.recipes, resources_dir() / "recipes").find(ref).refs)
         if not named:
             detail = f"The recipe {ref} takes the starter checkpoint, which ships with the program"

@@ -84,27 +84,32 @@ def keep_decoders_silent() -> Iterator[None]:
         os.close(nowhere)
 
 
-class ProgressBar:
-    """Redraws one line on a terminal; silent anywhere else. Used as a `ReportProgress`."""
+class TerminalLine:
+    """One line that is drawn again and again on a terminal; silent anywhere else."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._out = stream or sys.stderr
         self._is_shown = self._out.isatty()
         self.title = ""
-        """Put before the phase, such as "2 of 4: "."""
+        """Put before the rest, such as "2 of 4: "."""
+
+    def clear(self) -> None:
+        """Take the line away, so that something else can be printed."""
+        self.draw("")
+
+    def draw(self, text: str) -> None:
+        """Show ``text`` in the place of what is shown."""
+        if self._is_shown:
+            self._out.write(f"\r\x1b[K{text}")
+            self._out.flush()
+
+
+class ProgressBar(TerminalLine):
+    """Used as a `ReportProgress`."""
 
     def __call__(self, progress: Progress) -> None:
         text = PHASE_TEXTS[progress.phase]
         if progress.total:
             done = BAR_WIDTH * progress.step // progress.total
             text = f"{text} [{'#' * done}{'-' * (BAR_WIDTH - done)}] {progress.step}/{progress.total}"
-        self._draw(f"{self.title}{text}")
-
-    def clear(self) -> None:
-        """Take the line away, so that something else can be printed."""
-        self._draw("")
-
-    def _draw(self, text: str) -> None:
-        if self._is_shown:
-            self._out.write(f"\r\x1b[K{text}")
-            self._out.flush()
+        self.draw(f"{self.title}{text}")
