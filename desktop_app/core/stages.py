@@ -19,6 +19,7 @@ from desktop_app.core.params import (
 )
 from desktop_app.core.request import Stage, StageKind
 from desktop_app.core.schedulers import SCHEDULERS
+from desktop_app.core.weighting import parse
 
 Describe = Callable[[str], CheckpointInfo]
 """What is known of the checkpoint with a REF; raises `CheckpointError`."""
@@ -228,7 +229,16 @@ def _unused(params: Params, family: Family, *, has_init_image: bool) -> tuple[st
     if not has_init_image:
         reasons["strength"] = ""
     changed = [name for name, reason in reasons.items() if reason and getattr(params, name) != getattr(USUAL, name)]
-    return tuple(f"{PARAM_SPECS[name].label} is not used. {reasons[name]}".rstrip(".") for name in changed)
+    sentences = tuple(f"{PARAM_SPECS[name].label} is not used. {reasons[name]}".rstrip(".") for name in changed)
+    return (*sentences, *_unread_weights(params, family))
+
+
+def _unread_weights(params: Params, family: Family) -> tuple[str, ...]:
+    """A sentence where prompts have weights that are not read as such."""
+    prompts = (params.prompt, params.negative_prompt if family.takes("negative_prompt") else "")
+    if family.takes_weights or all(parse(prompt).is_plain for prompt in prompts):
+        return ()
+    return ("Weights are not used. This family of checkpoints reads brackets and signs in the prompt as plain text",)
 
 
 def _reasons(params: Params, family: Family) -> dict[str, str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from desktop_app.core.errors import CheckpointError
+from desktop_app.core.weighting import cut
 
 BEGIN, END = "<|startoftext|>", "<|endoftext|>"
 PIECES = "tokenizer.model"
@@ -24,8 +25,11 @@ _CLIP_SPLIT = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 """How CLIP cuts a text into words before it cuts words into tokens (openai/CLIP, simple_tokenizer.py)."""
 
 
-Spans = list[tuple[int, int]]
-"""Begin and end of each token, in characters of the text."""
+Spans = list[tuple[int, int, bool]]
+"""Begin and end of each token, in characters of the text, and whether it ends a word."""
+
+WORD_END = "</w>"
+"""How CLIP's tokenizer marks the last token of a word."""
 
 
 class TokenCounter:
@@ -47,6 +51,19 @@ class TokenCounter:
         spans = self._spans(text)
         room = max(self.max_tokens - self._marks, 0)
         return spans[room][0] if len(spans) > room else None
+
+    def count_chunks(self, chunks: Sequence[Sequence[str]]) -> tuple[int, int]:
+        """Tokens of all texts of ``chunks`` without the marks, and how many chunks they are where none may have more
+        than the checkpoint reads at once.
+        """
+        room = max(self.max_tokens - self._marks, 1)
+        ends = [[is_end for text in chunk for _, _, is_end in self._spans(text)] for chunk in chunks]
+        return sum(map(len, ends)), sum(len(cut(each, room)) for each in ends)
+
+    @property
+    def marks(self) -> int:
+        """How many marks it sets."""
+        return self._marks
 
     def _spans(self, text: str) -> Spans:
         with self._lock:
@@ -70,16 +87,22 @@ def _load(folder: Path) -> tuple[Callable[[str], Spans], int]:
 def _cutter(tokenizer: Tokenizer) -> Callable[[str], Spans]:
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return lambda text: list(tokenizer.encode(text, add_special_tokens=False).offsets)
+
+    def spans(text: str) -> Spans:
+        encoded = tokenizer.encode(text, add_special_tokens=False)
+        pairs = zip(encoded.offsets, encoded.tokens, strict=True)
+        return [(begin, end, token.endswith(WORD_END)) for (begin, end), token in pairs]
+
+    return spans
 
 
 def _load_pieces(path: Path) -> Callable[[str], Spans]:
     processor = importlib.import_module("sentencepiece").SentencePieceProcessor(model_file=str(path))
 
-    def cut(text: str) -> Spans:
-        return list(processor.encode(text, return_type="offset_mapping")["offsets"])
+    def spans(text: str) -> Spans:
+        return [(begin, end, True) for begin, end in processor.encode(text, return_type="offset_mapping")["offsets"]]
 
-    return cut
+    return spans
 
 
 def _build_clip(folder: Path) -> Tokenizer:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.errors import CheckpointError
+from desktop_app.core.families import family_named
+from desktop_app.core.weighting import parse
 from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.tokens import TokenCounter
 
@@ -15,12 +17,14 @@ from desktop_app.store.tokens import TokenCounter
 class TokenCount:
     """``used`` of ``limit`` tokens, begin and end marks included; a limit of 0 means that nobody knows.
 
-    ``overflow`` is the index of the first character that is not read, None when all is.
+    ``overflow`` is the index of the first character that is not read, None when all is. What is read in several
+    ``chunks`` is counted without the marks, and the limit is that of each chunk.
     """
 
     used: int = 0
     limit: int = 0
     overflow: int | None = None
+    chunks: int = 1
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,18 @@ class KnownCheckpoint:
         """How much of ``text`` is read."""
         if self.counter is None:
             return TokenCount()
+        family = family_named(self.info.family)
+        if family and family.takes_weights:
+            return _count_chunks(self.counter, text)
         return TokenCount(self.counter.count(text), self.counter.max_tokens, self.counter.overflow(text))
+
+
+def _count_chunks(counter: TokenCounter, text: str) -> TokenCount:
+    words = [[fragment.text for fragment in chunk] for chunk in parse(text).chunks]
+    used, chunks = counter.count_chunks(words)
+    if chunks == 1:
+        return TokenCount(used + counter.marks, counter.max_tokens)
+    return TokenCount(used, counter.max_tokens - counter.marks, chunks=chunks)
 
 
 def read_checkpoint(ref: str, checkpoints: CheckpointStore) -> KnownCheckpoint:

@@ -151,7 +151,9 @@ class PromptPanel(QWidget):
         ):
             count = self._document.count_tokens(text)
             label.setText(f"{count.used}/{count.limit}" if count.limit else "")
-            is_over = count.used > count.limit > 0
+            is_over = count.overflow is not None
+            if count.chunks > 1:
+                label.setText(f"{label.text()} × {count.chunks}")
             if is_over:
                 label.setText(self.tr("%1: the end is not read").replace("%1", label.text()))
             if label.property("role") != ("error" if is_over else "caption"):

@@ -181,6 +181,14 @@ def test_what_the_checkpoint_does_not_take_stays_out_of_the_request_and_is_said(
     assert plan_run(Params(), (64, 64), INFO).unused == ()
 
 
+def test_weights_are_told_where_the_family_reads_them_as_plain_text():
+    weighted = Params(prompt="a (cat:1.3)", negative_prompt="dog")
+    assert plan_run(weighted, None, INFO).unused == ()
+    (sentence,) = plan_run(weighted, None, replace(INFO, family="Stable Diffusion 3")).unused
+    assert sentence.startswith("Weights are not used")
+    assert plan_run(replace(weighted, prompt="a cat"), None, replace(INFO, family="Stable Diffusion 3")).unused == ()
+
+
 def test_values_of_a_refiner_say_that_there_is_none():
     facts = plan_run(Params(checkpoint="xl", refiner_share=0.5, aesthetic_score=9.0), None, XL, describe)
     assert facts.unused == (

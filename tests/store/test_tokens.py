@@ -93,3 +93,18 @@ def test_pieces_are_counted_as_chatglm_does(tmp_path):
     counter = TokenCounter(folder, 6)
     assert counter.count("the cat and the dog") == len(expected)
     assert 0 < counter.overflow("the cat and the dog") < 12
+
+
+def test_chunks_are_cut_as_the_engine_cuts_them(tokenizer_folder):
+    from transformers import CLIPTokenizer
+
+    from desktop_app.core.weighting import parse
+    from desktop_app.engine.weighting import _chunks
+
+    tokenizer = CLIPTokenizer.from_pretrained(tokenizer_folder)
+    for text in ("", "the cat " * 100, "catastrophe, " * 30, "a" * 400, "a BREAK b", "the (cat:1.3) ☂"):
+        prompt = parse(text)
+        expected = _chunks(tokenizer, prompt)
+        words = [[fragment.text for fragment in chunk] for chunk in prompt.chunks]
+        counter = TokenCounter(tokenizer_folder, tokenizer.model_max_length)
+        assert counter.count_chunks(words) == (sum(map(len, expected)), len(expected))

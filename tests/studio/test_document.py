@@ -143,10 +143,10 @@ def test_a_missing_checkpoint_is_told_beside_its_control(qtbot, document):
 
 def test_tokens_are_counted_as_the_checkpoint_reads_them(document):
     assert document.count_tokens("").used == 2
+    assert document.count_tokens("(lemon:1.3)") == document.count_tokens("lemon")
     count = document.count_tokens("lemon " * 40)
-    assert count.limit == 24
-    assert count.used > count.limit
-    assert count.overflow is not None
+    assert (count.used, count.limit, count.chunks, count.overflow) == (80, 22, 4, None)
+    assert document.count_tokens("lemon BREAK lemon").chunks == 2
 
 
 def test_a_variation_becomes_the_init_image_and_its_lineage_is_known(qtbot, document, gallery):

@@ -92,3 +92,10 @@ def test_a_request_with_a_refiner_is_restored_with_all_its_values(document, choo
 def test_a_prompt_that_the_prior_reads_is_counted_by_its_tokenizer(document, choose, tiny):
     choose(checkpoint=tiny / "decoder")
     assert document.count_tokens("the cat").limit == 77
+
+
+def test_what_is_not_read_of_a_prompt_is_told_where_it_is_not_read_in_chunks(document, choose, tiny):
+    choose(checkpoint=tiny / "decoder")
+    count = document.count_tokens("the cat " * 60)
+    assert (count.chunks, count.used > count.limit) == (1, True)
+    assert count.overflow is not None

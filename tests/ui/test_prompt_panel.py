@@ -40,9 +40,17 @@ def test_the_cursor_stays_while_typing_in_the_middle(qtbot, window):
     assert window.document.params.prompt == "so a lemon"
 
 
-def test_the_counter_follows_and_says_when_the_end_is_not_read(qtbot, window):
+def test_the_counter_shows_in_how_many_chunks_a_long_prompt_is_read(qtbot, window):
     counter = window.findChild(QLabel, "promptCounter")
     assert counter.text() == "2/24"
+    window.document.set_param("prompt", "lemon " * 30)
+    assert counter.text() == "60/22 × 3"
+    assert not window.prompt_panel.prompt.extraSelections()
+
+
+def test_the_counter_says_when_the_end_is_not_read(pretend, window):
+    pretend("Flux")
+    counter = window.findChild(QLabel, "promptCounter")
     window.document.set_param("prompt", "lemon " * 30)
     assert "the end is not read" in counter.text()
     assert window.prompt_panel.prompt.extraSelections()
