@@ -228,6 +228,7 @@ class _Run:
         resident = self._load(folder, number)
         if not embeds:
             self._tell_unread(resident.pipelines[stage.kind], family_at(folder), stage)
+        del resident  # see `_whole`
         made: Image.Image | Latents = self._whole(
             folder, lambda resident: self._call(resident, folder, number, carried, embeds)
         )
@@ -236,8 +237,9 @@ class _Run:
     def _whole(self, folder: Path, run: Callable[[Resident], Any]) -> Any:
         """What ``run`` makes of the checkpoint in ``folder``, in full precision where half gives None."""
         resident = self._residency.get(folder)
-        made = run(resident)
-        if made is None and resident.dtype != FULL_PRECISION:
+        made, is_half = run(resident), resident.dtype != FULL_PRECISION
+        del resident  # nobody else may hold it: both at once may be more than there is memory for
+        if made is None and is_half:
             self.notes.append(
                 "Half precision gave values that are not numbers; the picture was made in full precision."
             )

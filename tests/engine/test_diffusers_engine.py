@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import shutil
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,6 +62,29 @@ def test_image_to_image_is_bit_for_bit_what_diffusers_makes(diffusers_engine, ba
         generator=torch.Generator("cpu").manual_seed(7),
     ).images[0]
     assert paint(diffusers_engine, request).tobytes() == expected.tobytes()
+
+
+def test_what_half_precision_cannot_hold_is_painted_in_full_without_both_in_memory(tmp_path, tiny_checkpoint):
+    from safetensors.torch import load_file, save_file
+
+    folder = shutil.copytree(tiny_checkpoint, tmp_path / "loud")
+    weights = load_file(folder / "vae" / "diffusion_pytorch_model.safetensors")
+    weights["decoder.conv_in.bias"] += 1e5  # more than float16 can hold
+    save_file(weights, folder / "vae" / "diffusion_pytorch_model.safetensors")
+    engine = DiffusersEngine(lambda ref: folder, threads=1)
+    residency = engine._start()
+    residency.dtype, residency._budget = "float16", 1
+    unets: list[weakref.ref] = []
+    alive: list[int] = []
+
+    def look(step: int) -> None:
+        unets.append(weakref.ref(unet_of(engine)))
+        alive.append(len({id(unet()) for unet in unets if unet() is not None}))
+
+    result = engine.run(make_request(), Recorder(at_step=look), NEVER)
+    engine.close()
+    assert any("full precision" in note for note in result.notes)
+    assert (result.environment["dtype"], max(alive), len(alive)) == ("float32", 1, 10)
 
 
 def test_a_checkpoint_that_was_trained_on_in_its_folder_is_loaded_anew(tmp_path, tiny_checkpoint):
