@@ -107,7 +107,8 @@ class Residency:
         use = self._use((folder, self.dtype))
         self.notes = []
         if self._options.plan and self._options.plan is not use.plan:
-            self.notes.append(f"Without a graphics card nothing can run {self._options.plan.label}; the picture was made {use.label}.")
+            wanted = self._options.plan.label
+            self.notes.append(f"Without a graphics card nothing can run {wanted}; the picture was made {use.label}.")
         elif not self._options.plan and use != MemoryUse():
             self.notes.append(f"Memory is short for this checkpoint and size; the picture was made {use.label}.")
 

@@ -168,7 +168,8 @@ def test_a_plan_that_needs_a_card_is_told_where_there_is_none(residency, folders
     residency.configure(EngineOptions(plan=plan))
     residency.plan(folders[0], (64, 64))
     assert residency.get(folders[0]).offload.plan is MemoryPlan.RESIDENT
-    assert residency.notes == [f"Without a graphics card nothing can run {plan.label}: all in memory."]
+    made = "the picture was made all in memory."
+    assert residency.notes == [f"Without a graphics card nothing can run {plan.label}; {made}"]
 
 
 def test_a_folder_that_is_no_checkpoint_is_told_when_it_is_loaded(residency, tmp_path):
