@@ -22,6 +22,9 @@ MAX_RANDOM_SEED = 2**32 - 1
 
 MAX_PROMPT_CHARS = 10_000
 
+_REFS = ("checkpoint", "prior", "refiner", "recipe")
+"""Fields that may name a file: what stands in them is never made to look better."""
+
 DEFAULT_SCHEDULER = "default"
 """The scheduler that the checkpoint itself names."""
 
@@ -382,7 +385,7 @@ def _typed(spec: ParamSpec, value: Any) -> Any:
     if value is None and spec.is_optional:
         return None
     if spec.kind is str and isinstance(value, str):
-        return clean_text(value)
+        return value if spec.name in _REFS else clean_text(value)
     if spec.kind is bool and isinstance(value, bool):
         return value
     if spec.kind in (int, float):

@@ -17,6 +17,7 @@ from desktop_app.core.toml_text import (
     as_count,
     as_line,
     as_lines,
+    as_ref,
     read_toml,
     reason,
     refuse_unknown,
@@ -102,7 +103,7 @@ def in_order(recipes: Iterable[Recipe]) -> list[Recipe]:
 
 
 def write_recipe(recipe: Recipe) -> str:
-    """The text of a TOML file that `read_recipe` reads back."""
+    """The text of a TOML file that `read_recipe` reads back. Raises `RequestError` where a path is no text."""
     values: dict[str, Any] = {name: getattr(recipe, name) for name in (*_TEXTS, *_LISTS) if getattr(recipe, name)}
     if recipe.order != LAST:
         values["order"] = recipe.order
@@ -111,7 +112,13 @@ def write_recipe(recipe: Recipe) -> str:
         for name, value in recipe.defaults.items()
         if value is not None
     }
-    return write_toml(values)
+    text = write_toml(values)
+    try:
+        text.encode()
+    except UnicodeEncodeError as e:
+        hint = "Give its file or folder a name with usual letters."
+        raise RequestError("The recipe cannot be kept", repr(recipe.checkpoint), hint, "recipe") from e
+    return text
 
 
 def make_recipe(label: str, params: Params, description: str = "") -> Recipe:
@@ -144,7 +151,7 @@ def _recipe(name: str, data: dict[str, Any]) -> Recipe:
     return Recipe(
         name=name,
         label=as_line(data["label"], "label"),
-        checkpoint=as_line(data["checkpoint"], "checkpoint"),
+        checkpoint=as_ref(data["checkpoint"], "checkpoint"),
         description=as_line(data["description"], "description") if "description" in data else "",
         order=as_count(data.get("order", LAST), "order"),
         defaults=_defaults(data.get("defaults", {})),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,7 +18,9 @@ CANNOT_BE_READ = (OSError, ValueError, TypeError, KeyError, RecursionError)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The table in the file ``path``. Raises OSError, or ValueError when it is too large or no TOML."""
+    """The table in the file ``path``. Raises OSError, or ValueError when it is no file, too large or no TOML."""
+    if not stat.S_ISREG(path.stat().st_mode):  # a pipe would never end
+        raise ValueError("it is not a plain file")
     with path.open("rb") as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
@@ -44,6 +47,12 @@ def as_line(value: Any, what: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise TypeError(f"{what} is not a text")
     return clean_text(value).strip()
+
+
+def as_ref(value: Any, what: str) -> str:
+    """A text that may be a path, and stays as it is. Raises TypeError."""
+    as_line(value, what)
+    return str(value)
 
 
 def as_lines(value: Any, what: str) -> tuple[str, ...]:
@@ -82,5 +91,6 @@ def _write(value: Any) -> str:
     if isinstance(value, tuple):
         return "[\n" + "".join(f"  {_write(text)},\n" for text in value) + "]" if value else "[]"
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)  # TOML's basic strings have the escapes of JSON
+        text = json.dumps(value, ensure_ascii=False)  # TOML's basic strings have the escapes of JSON
+        return text.replace("\x7f", "\\u007f")  # which lets this one stand
     return str(value).lower() if isinstance(value, bool) else repr(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import unicodedata
 from pathlib import Path
@@ -53,7 +54,7 @@ class RecipeStore:
     def find(self, name: str) -> Recipe:
         """The recipe ``name``; a name that ends in .toml is a file anywhere. Raises `RequestError`."""
         if name.endswith(SUFFIX):
-            return read_recipe(Path(name).expanduser())
+            return read_recipe(Path(os.path.expanduser(name)))
         survey = self.survey()
         found = survey.get(name)
         if isinstance(found, RequestError):

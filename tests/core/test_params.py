@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 
@@ -113,6 +114,12 @@ def test_control_characters_and_lone_surrogates_are_taken_out():
 def test_params_come_back_from_plain_data():
     params = Params(prompt="قطة", strength=0.35, seed=7, width=64, height=48, fit=Fit.PAD, own_size=False, count=3)
     assert params_from_json(params.to_json()) == params
+
+
+@pytest.mark.parametrize("name", ["cafe\u0301", "\udcff", "a\x7fb"])
+def test_the_path_of_a_checkpoint_comes_back_letter_by_letter(name):
+    params = Params(checkpoint=f"/checkpoints/{name}")
+    assert params_from_json(json.loads(json.dumps(params.to_json()))) == params
 
 
 def test_unknown_keys_are_left_out_and_missing_ones_take_their_default():

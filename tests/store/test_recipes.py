@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,31 @@ def test_a_recipe_is_found_by_its_name_or_its_file(store):
     with pytest.raises(RequestError, match="no such recipe") as raised:
         store.find("nothing")
     assert "starter, stable-diffusion-1.5" in raised.value.hint
+
+
+@pytest.mark.parametrize("name", ["~nobody-at-all/a.toml", "a\0.toml", "/no/such.toml"])
+def test_a_file_that_cannot_be_there_is_told(store, name):
+    with pytest.raises(RequestError):
+        store.find(name)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="This system has no pipes with names")
+def test_a_pipe_among_the_recipes_is_told_and_not_waited_for(store, own):
+    own.mkdir()
+    os.mkfifo(own / "pipe.toml")
+    assert isinstance(store.survey()["pipe"], RequestError)
+
+
+@pytest.mark.parametrize("name", ["caf\u00e9", "cafe\u0301", "a\x7fb", "with space "])
+def test_the_path_of_a_checkpoint_comes_back_letter_by_letter(store, name):
+    kept = store.save(make_recipe("Mine", Params(checkpoint=f"/checkpoints/{name}")))
+    assert store.find(kept.name).checkpoint == f"/checkpoints/{name}"
+
+
+def test_a_path_that_is_no_text_is_told_instead_of_kept(store, own):
+    with pytest.raises(RequestError, match="cannot be kept"):
+        store.save(make_recipe("Mine", Params(checkpoint="/checkpoints/\udcff")))
+    assert not list(own.iterdir())
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
