@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from desktop_app.core.engine import CancelFlag
 from desktop_app.core.errors import CheckpointError
 from desktop_app.core.families import family_of
 from desktop_app.store.checkpoint_files import damaged, read_json
-from desktop_app.store.checkpoints import CheckpointStore, is_single_file
+from desktop_app.store.checkpoints import HUB_ID, CheckpointStore, is_single_file
 from desktop_app.store.file_import import import_file, record_path, remove_file, verify_file
 from desktop_app.store.files import make_folder, store_error, temporary_path, write_atomic
 from desktop_app.store.hub import read_ref
@@ -43,7 +42,6 @@ from desktop_app.store.paths import Paths, resources_dir
 ConvertPickles = Callable[[Path, Path, ReportDownload, CancelFlag], Path]
 """Makes a new folder of a snapshot with pickled weights: `desktop_app.engine.conversion.convert_pickles`."""
 
-_HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*(@[\w./-]+)?")
 _SHA256 = "0" * 64
 """A hash's kind is told by its length."""
 
@@ -103,7 +101,7 @@ def locate(paths: Paths, ref: str) -> Whereabouts:
     """
     if ref == STARTER:
         return Whereabouts(ref, resources_dir() / STARTER, Home.PROGRAM, Form.FOLDER)
-    found = _find_path(paths, ref) or (_find_fetched(paths, ref) if _HUB_ID.fullmatch(ref) else None)
+    found = _find_path(paths, ref) or (_find_fetched(paths, ref) if HUB_ID.fullmatch(ref) else None)
     if found is None:
         hint = "What is here is named by: underpaint checkpoints list"
         raise CheckpointError("The checkpoint is not on this machine", repr(ref[:200]), hint)

@@ -44,7 +44,8 @@ from desktop_app.store.single_file import Layout, read_layout
 
 STARTER_LABEL = "Starter (offline, small pictures)"
 SINGLE_FILE = ".safetensors"
-_HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*(?:@[\w./-]+)?")
+HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*(?:@[\w./-]+)?")
+"""What may be the name of a repository on a hub, perhaps with a revision; `read_ref` looks closer."""
 
 
 class CheckpointStore:
@@ -136,7 +137,7 @@ class CheckpointStore:
                     return place.resolve() if place.is_dir() else place.absolute()
         except (OSError, ValueError, RuntimeError) as e:
             raise CheckpointError("The checkpoint cannot be found", f"{ref[:200]!r}: {e}", WHAT_IS_POSSIBLE) from e
-        if _HUB_ID.fullmatch(ref) and path.suffix.lower() not in (SINGLE_FILE, *UNSAFE_SUFFIXES):
+        if HUB_ID.fullmatch(ref) and path.suffix.lower() not in (SINGLE_FILE, *UNSAFE_SUFFIXES):
             return self._find_fetched(ref)
         raise _not_here(ref, path)
 

@@ -6,6 +6,7 @@ snapshot gets its own. Whoever looks meanwhile, or after a crash, finds nothing 
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import threading
 import time
@@ -26,7 +27,7 @@ from desktop_app.core.engine import CancelFlag
 from desktop_app.core.errors import Cancelled, StoreError
 from desktop_app.store.download_part import PartFetcher, Source
 from desktop_app.store.files import make_folder, store_error
-from desktop_app.store.hub import Hub, read_ref
+from desktop_app.store.hub import Hub, is_commit, read_ref
 from desktop_app.store.hub_cache import RepoFolder, blob_name, drop_if_empty, link_files, sweep
 from desktop_app.store.hub_errors import HubUnavailable, Patience, Refused, from_disk, from_refusal, hostile, no_space
 from desktop_app.store.hub_files import HALF, check_file
@@ -75,8 +76,8 @@ class CheckpointDownloads:
         self._hub.check_online()
         for file in plan.files:
             check_file(repo, file)
-        if not plan.files:
-            raise hostile(repo, "it needs no files")
+        if not plan.files or not is_commit(plan.commit):
+            raise hostile(repo, f"it needs no files, or its commit {plan.commit[:60]!r} is none")
         folder = RepoFolder.of(self._cache, repo)
         with folder.locked():
             try:
@@ -128,7 +129,8 @@ class CheckpointDownloads:
         link_files(folder, plan.commit, plan.files)
         folder.write_ref(revision, plan.commit)
         folder.journal.put(plan, is_finished=True)
-        sweep(folder, before)
+        with contextlib.suppress(OSError):  # Windows keeps what is in use: a later sweep takes it
+            sweep(folder, before)
         return folder.snapshot(plan.commit)
 
 

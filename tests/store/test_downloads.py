@@ -123,6 +123,13 @@ def test_a_new_commit_replaces_the_old_one_and_shares_what_is_the_same(downloads
     assert find_snapshot([paths.checkpoints], REF) == new
 
 
+def test_a_download_is_whole_even_if_what_was_before_cannot_be_swept(downloads, server, paths):
+    in_the_way = paths.checkpoints / "models--org--name" / "blobs" / ("f" * 40)
+    in_the_way.mkdir(parents=True)
+    assert_same(fetch(downloads), server.root / REF, downloads.plan(REF))
+    assert in_the_way.is_dir()
+
+
 def test_empty_and_odd_sizes_come_right(downloads, server):
     for size in (0, 1, 256 * 1024 - 1, 256 * 1024, 256 * 1024 + 1):
         write_files(server.root / REF, {UNET: random.Random(size).randbytes(size)})
@@ -390,4 +397,12 @@ def test_switching_the_network_off_ends_a_download(paths, server):
 def test_a_plan_that_leads_out_is_refused_wherever_it_comes_from(downloads, paths, file):
     with pytest.raises(CheckpointError, match="refused"):
         downloads.fetch(DownloadPlan(REF, "0" * 40, (file,)), lambda _: None, threading.Event())
+    assert not list(paths.checkpoints.iterdir())
+
+
+def test_a_commit_that_leads_out_is_refused(downloads, paths):
+    with pytest.raises(CheckpointError, match="refused"):
+        downloads.fetch(
+            DownloadPlan(REF, "../../out", (RemoteFile("out", 1, "0" * 40),)), lambda _: None, threading.Event()
+        )
     assert not list(paths.checkpoints.iterdir())
