@@ -150,7 +150,7 @@ def read_parts(folder: Path, family: Family) -> dict[str, dict[str, Any]]:
     configs = {part: read_config(folder, part) for part in family.weighted}
     if family.packing and family.denoiser and family.decoder:
         takes = configs[family.denoiser].get("in_channels", LATENT_CHANNELS)
-        latents = _latent_channels(configs[family.decoder])
+        latents = _latent_channels(folder, family.decoder, configs[family.decoder])
         if takes != latents * family.packing:  # a mask, a depth map or another picture beside the latents
             counts = f"takes {str(takes)[:40]} channels, and latents have {str(latents)[:40]}"
             detail = f"{folder.name}: its {family.denoiser} {counts}"
@@ -159,8 +159,9 @@ def read_parts(folder: Path, family: Family) -> dict[str, dict[str, Any]]:
     return configs
 
 
-def _latent_channels(config: dict[str, Any]) -> Any:
-    return config.get("z_dim", config.get("latent_channels", LATENT_CHANNELS))
+def _latent_channels(folder: Path, decoder: str, config: dict[str, Any]) -> int:
+    key = "z_dim" if "z_dim" in config else "latent_channels"
+    return _number(folder, decoder, {key: LATENT_CHANNELS, **config}, key)
 
 
 def native_size(folder: Path, family: Family, configs: dict[str, dict[str, Any]]) -> int:
