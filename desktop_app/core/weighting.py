@@ -23,16 +23,16 @@ MAX_WEIGHT = 10.0
 LOOK_BACK = 200
 """Characters before the end of a bracket in which something that is not known here is looked for."""
 
-_NUMBER = r"(?:\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})"
-_LETTER = r"[^\s()\[\]{}<>|\\,.;:!?\"+\-]"
+NUMBER = r"(?:\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})"
+LETTER = r"[^\s()\[\]{}<>|\\,.;:!?\"+\-]"
 _LEXEME = re.compile(
     rf"""
     (?P<escape>\\(?:[()\[\]\\<>+.\-]|BREAK(?!\w)))
     | (?P<unknown><[A-Za-z]\w*:[^<>\n]*>|\.(?:and|blend|swap)\([^()\n]*\))
     | (?P<open>[(\[])
-    | (?P<close>(?::[ ]*(?P<number>[+-]?{_NUMBER})[ ]*)?\)(?:(?P<after>{_NUMBER}|\++|-+)(?![\w.(\[+\-]))?|\])
+    | (?P<close>(?::[ ]*(?P<number>[+-]?{NUMBER})[ ]*)?\)(?:(?P<after>{NUMBER}|\++|-+)(?![\w.(\[+\-]))?|\])
     | (?P<break>(?<!\w)BREAK(?!\w)\s*)
-    | (?P<word>{_LETTER}(?:{_LETTER}|-(?={_LETTER}))*)(?:(?P<signs>\++|-+)(?!{_LETTER}|[+\-(\[]))?
+    | (?P<word>{LETTER}(?:{LETTER}|-(?={LETTER}))*)(?:(?P<signs>\++|-+)(?!{LETTER}|[+\-(\[]))?
     | (?P<other>.)
     """,
     re.VERBOSE | re.DOTALL,
@@ -41,7 +41,7 @@ _NO_NUMBER = re.compile(r":[ ]*([+-]?[\d.,][^\s:()]*|)[ ]*$")
 _TURNS = re.compile(r"\|.*|:[ ]*[\d.]+[ ]*$", re.DOTALL)
 _TO_ESCAPE = re.compile(
     r"[()\[\]\\]|(?<!\w)BREAK(?!\w)|<(?=[A-Za-z]\w*:)|\.(?=(?:and|blend|swap)\()"
-    rf"|(?<={_LETTER})[+\-]+(?!(?!BREAK(?!\w)){_LETTER}|[+\-])"
+    rf"|(?<={LETTER})[+\-]+(?!(?!BREAK(?!\w)){LETTER}|[+\-])"
 )
 
 NOT_CLOSED = "This bracket is not closed, so it is read as plain text."
@@ -201,8 +201,8 @@ class _Parser:
             self.chunk += 1
         elif found["signs"]:
             self._add(start, found.end("word"))
-            self._factor(len(self.pieces) - 1, _of_signs(found["signs"]))
             self._add(found.end("word"), end, "")
+            self._factor(len(self.pieces) - 2, weight_of_signs(found["signs"]))
         else:
             self._add(start, end)
 
@@ -250,7 +250,7 @@ class _Parser:
             return BRACKET
         weight = self._bounded(float(number), found.span("number")) if number else 1.0
         if after and after[0] in "+-":
-            return weight * _of_signs(after)
+            return weight * weight_of_signs(after)
         return weight * self._bounded(float(after), found.span("after")) if after else weight
 
     def _bounded(self, weight: float, span: tuple[int, int]) -> float:
@@ -276,5 +276,5 @@ class _Parser:
             yield Piece(piece.start, piece.end, piece.text, weight, piece.chunk)
 
 
-def _of_signs(signs: str) -> float:
+def weight_of_signs(signs: str) -> float:
     return float((PLUS if signs[0] == "+" else MINUS) ** min(len(signs), 100))

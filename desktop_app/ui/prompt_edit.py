@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QMimeData, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QKeySequence, QPalette, QResizeEvent, QTextCharFormat, QTextCursor
-from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QTextEdit, QWidget
+from PySide6.QtGui import (
+    QColor,
+    QHelpEvent,
+    QKeyEvent,
+    QKeySequence,
+    QPalette,
+    QResizeEvent,
+    QTextCharFormat,
+    QTextCursor,
+)
+from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QTextEdit, QToolTip, QWidget
 
 from desktop_app.core.params import clean_text
+from desktop_app.core.reweighing import reweigh
+from desktop_app.core.weighting import Problem
+from desktop_app.ui.prompt_highlighter import PromptHighlighter, to_character, to_unit
+from desktop_app.ui.texts import param_text
 
 MAX_LINES = 6
 
@@ -24,6 +37,7 @@ class PromptEdit(QPlainTextEdit):
         super().__init__(parent)
         self._min_lines = lines
         self._overflow: int | None = None
+        self._highlighter = PromptHighlighter(self)
         self.setTabChangesFocus(True)
         self.setUndoRedoEnabled(False)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -61,6 +75,37 @@ class PromptEdit(QPlainTextEdit):
         selection.cursor = cursor
         self.setExtraSelections([selection])
 
+    def set_takes_weights(self, *, takes: bool) -> None:
+        """Whether weights are shown as such."""
+        self._highlighter.set_on(is_on=takes)
+
+    def problems(self) -> tuple[Problem, ...]:
+        """What in the text means nothing, where weights are shown."""
+        return self._highlighter.weighted.problems
+
+    def change_weight(self, change: float) -> None:
+        """Raise the weight of the selected words, or of the word at the cursor, by ``change``."""
+        text, cursor = self.toPlainText(), self.textCursor()
+        start, end = (to_character(text, unit) for unit in (cursor.selectionStart(), cursor.selectionEnd()))
+        changed, start, end = reweigh(text, start, end, change)
+        if changed == text:
+            return
+        cursor.select(QTextCursor.SelectionType.Document)
+        cursor.insertText(changed)
+        cursor.setPosition(to_unit(changed, start))
+        cursor.setPosition(to_unit(changed, end), QTextCursor.MoveMode.KeepAnchor)
+        self.setTextCursor(cursor)
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        """Tell what is wrong with the words under the mouse."""
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            at = to_character(self.toPlainText(), self.cursorForPosition(event.pos()).position())
+            found = [problem for problem in self.problems() if problem.start <= at <= problem.end]
+            if found:
+                QToolTip.showText(event.globalPos(), param_text(found[0].sentence), self)
+                return True
+        return super().viewportEvent(event)
+
     def event(self, event: QEvent) -> bool:
         """Leave undo to the window, and paste too when the clipboard holds no text."""
         if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
@@ -84,10 +129,13 @@ class PromptEdit(QPlainTextEdit):
         super().changeEvent(event)
         if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
             self._fit_height()
+        if event.type() == QEvent.Type.PaletteChange:
+            self._highlighter.rehighlight()
         if event.type() == QEvent.Type.PaletteChange and self._overflow is not None:
             self.set_overflow(self._overflow)
 
     def _on_text_changed(self) -> None:
+        self._highlighter.follow()
         self._fit_height()
         self.edited.emit(self.text())
 

@@ -19,6 +19,7 @@ from desktop_app.ui.prompt_edit import PromptEdit
 from desktop_app.ui.suggestions import Suggestions
 from desktop_app.ui.texts import file_size
 from desktop_app.ui.theme import GRID
+from desktop_app.ui.weight_note import WeightNote
 
 
 class PromptPanel(QWidget):
@@ -44,6 +45,8 @@ class PromptPanel(QWidget):
         self.negative.edited.connect(self._on_negative_edited)
         self._counter = self._count_label("promptCounter")
         self._negative_counter = self._count_label("negativePromptCounter")
+        self._weights = WeightNote(self.prompt)
+        self._negative_weights = WeightNote(self.negative)
         self._suggestions = Suggestions(self.prompt)
         self._suggestions.taken.connect(self._on_suggestion_taken)
         self._negative_suggestions = Suggestions(self.negative)
@@ -94,11 +97,13 @@ class PromptPanel(QWidget):
         prompt = QVBoxLayout()
         prompt.setSpacing(4)
         prompt.addWidget(self.fields["prompt"])
+        prompt.addWidget(self._weights)
         prompt.addWidget(self._suggestions)
         layout.addLayout(prompt)
         negative = QVBoxLayout()
         negative.setSpacing(4)
         negative.addWidget(self.fields["negative_prompt"])
+        negative.addWidget(self._negative_weights)
         negative.addWidget(self._negative_suggestions)
         layout.addLayout(negative)
 
@@ -129,6 +134,8 @@ class PromptPanel(QWidget):
         self.checkpoint.show_value(params.checkpoint)
         self.prompt.set_text(params.prompt)
         self.negative.set_text(params.negative_prompt)
+        self._weights.refresh()
+        self._negative_weights.refresh()
         self._count(params)
         self._suggest(params)
 
@@ -139,6 +146,9 @@ class PromptPanel(QWidget):
         self.fields["checkpoint"].show_error(shown)
         info = self._document.checkpoint_info
         show_unused(self.fields, info)
+        family = family_named(info.family) if info else None
+        for note in (self._weights, self._negative_weights):
+            note.set_takes_weights(takes=family is None or family.takes_weights)
         self.checkpoint.show_note(info.note if info else "")
         self.download.setVisible(bool(self._document.missing))
         self._count(params)

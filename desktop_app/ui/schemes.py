@@ -24,6 +24,7 @@ class Scheme:
     hover: str
     pressed: str
     scroll: str
+    heavy: str
 
 
 LIGHT = Scheme(
@@ -42,6 +43,7 @@ LIGHT = Scheme(
     hover="#e3e8e6",
     pressed="#d3dbd8",
     scroll="#b6c0bc",
+    heavy="#9a4400",
 )
 DARK = Scheme(
     window="#1e2322",
@@ -59,4 +61,5 @@ DARK = Scheme(
     hover="#2f3634",
     pressed="#3d4643",
     scroll="#4d5754",
+    heavy="#ffb066",
 )

@@ -91,6 +91,23 @@ VIEW_ACTIONS: tuple[ActionSpec, ...] = (
     ),
     ActionSpec("edit_2", "edit", "-"),
     ActionSpec(
+        "weight_up",
+        "edit",
+        QT_TRANSLATE_NOOP("Actions", "&Heavier words"),
+        ("Ctrl+Up",),
+        "",
+        QT_TRANSLATE_NOOP("Actions", "Raise the weight of the words that are selected in the prompt, or at the cursor"),
+    ),
+    ActionSpec(
+        "weight_down",
+        "edit",
+        QT_TRANSLATE_NOOP("Actions", "&Lighter words"),
+        ("Ctrl+Down",),
+        "",
+        QT_TRANSLATE_NOOP("Actions", "Lower the weight of the words that are selected in the prompt, or at the cursor"),
+    ),
+    ActionSpec("edit_3", "edit", "-"),
+    ActionSpec(
         "focus_prompt",
         "edit",
         QT_TRANSLATE_NOOP("Actions", "Go to the &prompt"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QDockWidget, QWidget
 
 from desktop_app.ui.canvas import ViewMode
+from desktop_app.ui.prompt_edit import PromptEdit
 
 if TYPE_CHECKING:
     from desktop_app.ui.main_window import MainWindow
@@ -18,6 +20,10 @@ MODES = {
     "mode_split": ViewMode.SPLIT,
     "mode_side": ViewMode.SIDE,
 }
+
+
+WEIGHT_STEP = 0.1
+"""By how much one press of a key changes the weight of words."""
 
 
 class ViewCommands(QObject):
@@ -39,6 +45,8 @@ class ViewCommands(QObject):
             ("reset_layout", window.reset_layout),
             ("focus_prompt", self._focus_prompt),
             ("search", self._focus_search),
+            ("weight_up", partial(self._change_weight, WEIGHT_STEP)),
+            ("weight_down", partial(self._change_weight, -WEIGHT_STEP)),
         ):
             self._actions[name].triggered.connect(slot)
         for name in MODES:
@@ -66,6 +74,12 @@ class ViewCommands(QObject):
     def _focus_prompt(self) -> None:
         self._window.params_dock.show()
         self._window.prompt_panel.prompt.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def _change_weight(self, change: float) -> None:
+        """Of the words in the prompt that has the keyboard, if one has."""
+        edit = self._window.focusWidget()
+        if isinstance(edit, PromptEdit):
+            edit.change_weight(change)
 
     def _focus_search(self) -> None:
         self._window.gallery_dock.show()

@@ -27,6 +27,7 @@ def test_words_stand_out_from_their_ground(scheme):
     for ground in (scheme.window, scheme.base, scheme.raised):
         assert contrast(scheme.text, ground) >= 7
         assert contrast(scheme.dim, ground) >= 4.5
+        assert contrast(scheme.heavy, ground) >= 4.5
     assert contrast(scheme.error, scheme.error_ground) >= 4.5
     assert contrast(scheme.on_accent, scheme.accent) >= 4.5
     assert contrast(scheme.focus, scheme.window) >= 3
