@@ -267,6 +267,7 @@ class CheckpointDetails(QStackedWidget):
         offered = commands_of(row, around)
         missing = ", ".join(need.label for need in needs if need.is_missing)
         primary = next((command for command in PRIMARY if command in offered), None)
+        focused = next((button for button in self.buttons.values() if button is self.window().focusWidget()), None)
         for command, button in self.buttons.items():
             is_enabled = not reason_against(command, around)
             text, tip = translate(COMMANDS[command].text), tip_of(command, around)
@@ -282,6 +283,15 @@ class CheckpointDetails(QStackedWidget):
             button.setEnabled(is_enabled)
             button.setDefault(command is primary)
             button.setVisible(command in offered)
+        if focused is not None and (focused.isHidden() or not focused.isEnabled()):
+            self._pass_focus(primary, offered)
+
+    def _pass_focus(self, primary: Command | None, offered: Sequence[Command]) -> None:
+        """The button that had the keyboard is gone: the most likely one has it next, not the one beside it."""
+        likely = [self.buttons[command] for command in (primary, *offered) if command is not None]
+        target = next((button for button in likely if button.isEnabled()), None)
+        if target is not None:
+            target.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _on_button_clicked(self) -> None:
         for command, button in self.buttons.items():

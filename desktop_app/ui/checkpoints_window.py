@@ -367,8 +367,9 @@ class CheckpointsWindow(QWidget):
         menu.popup(self.view.viewport().mapToGlobal(position))
 
     def _on_network_toggled(self, is_online: bool) -> None:
-        self.show_online(is_online)
+        """Others hear of it first: what goes on again asks them whether it may."""
         self.network_toggled.emit(is_online)
+        self.show_online(is_online)
 
     def _on_rows_about_to_be_removed(self, _parent: QModelIndex, first: int, last: int) -> None:
         """The selected row may only be moving to another section."""

@@ -291,6 +291,29 @@ def test_with_the_network_off_nothing_is_tried_and_the_tip_says_why(qtbot, shown
     qtbot.waitUntil(lambda: downloads.find("some/one").state is DownloadState.RUNNING)
 
 
+def test_others_hear_that_the_network_is_on_before_downloads_go_on(qtbot, shown, source, downloads):
+    begin(qtbot, shown, source)
+    switch = shown.findChild(QCheckBox, "networkSwitch")
+    switch.click()
+    qtbot.waitUntil(lambda: downloads.find("some/one").state is DownloadState.PAUSED)
+    states = []
+    shown.network_toggled.connect(lambda _is_online: states.append(downloads.find("some/one").state))
+    switch.click()
+    assert states == [DownloadState.PAUSED]
+    assert downloads.find("some/one").state is DownloadState.WAITING or downloads.find("some/one").has_thread
+
+
+def test_the_keyboard_goes_on_to_the_likeliest_button_when_its_own_is_gone(qtbot, shown, source):
+    shown.select(BASE)
+    shown.details.buttons[Command.DOWNLOAD].setFocus()
+    press(shown, Command.DOWNLOAD)
+    qtbot.waitUntil(lambda: Command.PAUSE in offered(shown))
+    assert shown.focusWidget() is shown.details.buttons[Command.PAUSE]
+    press(shown, Command.PAUSE)
+    qtbot.waitUntil(lambda: Command.RESUME in offered(shown))
+    assert shown.focusWidget() is shown.details.buttons[Command.RESUME]
+
+
 def test_it_comes_forward_with_a_row_that_is_found_only_later(qtbot, shown, disk):
     shown.close()
     disk.infos["/art/late"] = make_info("/art/late", Path("/art/late"), "late")
@@ -324,11 +347,11 @@ def test_a_network_that_is_off_for_good_cannot_be_switched_on(shown, downloads):
 
 
 def test_the_arrows_pass_over_headings(shown):
-    shown.select(MINE)
+    shown.select("org/own")
     QTest.keyClick(shown.view, Qt.Key.Key_Down)
     assert shown.view.row().ref == BASE
     QTest.keyClick(shown.view, Qt.Key.Key_Up)
-    assert shown.view.row().ref == MINE
+    assert shown.view.row().ref == "org/own"
     QTest.keyClick(shown.view, Qt.Key.Key_Home)
     assert shown.view.row().ref == "starter"
     QTest.keyClick(shown.view, Qt.Key.Key_End)
