@@ -174,8 +174,8 @@ class CheckpointRow:
 
     @property
     def is_gated(self) -> bool:
-        """Whether the hub asks for an accepted licence."""
-        return self.entry is not None and self.entry.is_gated
+        """Whether the hub asks for an accepted licence; what is here has no need of that any more."""
+        return self.entry is not None and self.entry.is_gated and self.installed is None
 
     @property
     def is_pickled(self) -> bool:
@@ -239,6 +239,7 @@ def make_rows(
     ]
     on_their_way = [_row_of_download(download, entries.get(_bare(download.ref)), judge) for download in listed]
     installed = [_row_of_installed(found, entries.get(_bare(found.ref)), judge) for found in survey.installed]
+    installed.sort(key=_by_name)
     taken = {ref for row in (*on_their_way, *installed) for ref in (row.ref, _bare(row.ref))}
     available = [_row_of_entry(entry, judge) for ref, entry in entries.items() if ref not in taken]
     typed = hub_id(wanted.text)
@@ -334,6 +335,12 @@ def _row_of_installed(found: Installed, entry: CatalogEntry | None, judge: Judge
     size = found.size_bytes or (entry.size_bytes if entry else 0)
     judgement = judge(found.parts, found.native_size) if judge and found.parts else _judge_entry(entry, judge)
     return CheckpointRow(Section.INSTALLED, found.ref, label, family, size, judgement, entry=entry, installed=found)
+
+
+def _by_name(row: CheckpointRow) -> tuple[bool, str]:
+    """What ships with the program comes first, then the others as a reader looks them up."""
+    ships = row.installed is not None and row.installed.place is Place.PROGRAM
+    return not ships, row.label.casefold()
 
 
 def _row_of_download(download: Download, entry: CatalogEntry | None, judge: Judge | None) -> CheckpointRow:

@@ -125,6 +125,19 @@ def test_a_download_knows_its_size_from_the_plan_and_before_from_what_was_left()
     assert rows[1].licence == "mit"
 
 
+def test_what_is_here_is_listed_by_name_after_what_ships_with_the_program():
+    places = {"org/z": Place.OWN, "starter": Place.PROGRAM, BASE: Place.OWN, "org/a": Place.ELSEWHERE}
+    labels = {"org/z": "zebra", "starter": "Starter", BASE: "unused", "org/a": "Ant"}
+    found = [Installed(ref, labels[ref], place=place) for ref, place in places.items()]
+    assert refs(list_rows(Survey(tuple(found))), Section.INSTALLED) == ["starter", "org/a", BASE, "org/z"]
+
+
+def test_what_is_here_has_no_licence_to_accept_any_more():
+    here, available = list_rows(Survey((Installed(GATED, "Gated"),))), list_rows()
+    assert not next(row for row in here if row.ref == GATED).is_gated
+    assert next(row for row in available if row.ref == GATED).is_gated
+
+
 def test_what_cannot_be_used_is_missing():
     assert list_rows()[1].is_missing
     assert not list_rows(Survey((Installed(BASE, "base"),)))[1].is_missing
