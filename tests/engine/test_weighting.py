@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from engine_runs import NEVER, Recorder, paint
+from engine_runs import NEVER, SAME, Recorder, distance, paint
 from support import make_request
 from tiny import write_stable_diffusion, write_stable_diffusion_xl
 
+from desktop_app.core.engine import EngineOptions
 from desktop_app.core.families import SDXL, SDXL_REFINER, family_named
+from desktop_app.core.memory import MemoryPlan
 from desktop_app.core.request import Stage, StageKind
 from desktop_app.core.weighting import parse
 from desktop_app.engine.diffusers_engine import DiffusersEngine
@@ -173,3 +175,13 @@ def test_the_end_of_a_long_prompt_counts_and_nothing_is_said(engine):
     results = [engine.run(request, Recorder(), NEVER) for request in requests]
     assert results[0].image.tobytes() != results[1].image.tobytes()
     assert not [note for note in results[0].notes if "read" in note]
+
+
+def test_layers_from_the_disk_read_weights_and_long_prompts_as_well(engine, tmp_path):
+    request = make_request(steps=3, prompt="the (cat:1.5)-- " + LONG, negative_prompt="dog+")
+    expected = paint(engine, request)
+    folder = engine._find_checkpoint("")
+    other = DiffusersEngine(lambda _ref: folder, threads=1, offload_dir=tmp_path / "disk")
+    other.configure(EngineOptions(plan=MemoryPlan.GROUP_OFFLOAD))
+    assert distance(paint(other, request), expected) < SAME
+    other.close()
