@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
 from desktop_app.core.errors import RequestError, StudioError
-from desktop_app.core.recipe import Recipe, make_recipe
+from desktop_app.core.recipe import LAST, Recipe, make_recipe
 from desktop_app.store.recipes import RecipeStore
 from desktop_app.studio.document import Document
 from desktop_app.studio.pool import PoolRunner
@@ -38,10 +39,27 @@ class RecipeBook(QObject):
         """Why some of the user's own cannot be read."""
         return [found for found in self._store.survey().values() if isinstance(found, RequestError)]
 
+    def own_name(self, label: str) -> str:
+        """The name of the user's own recipe called ``label``, or empty."""
+        wanted = " ".join(label.split()).casefold()
+        own = (recipe for recipe in self._document.recipes if self.is_own(recipe.name))
+        return next((recipe.name for recipe in own if recipe.label.casefold() == wanted), "")
+
     def save(self, label: str) -> None:
-        """Keep what the controls show as a recipe called ``label``, and go on with that one."""
-        params = self._document.params
-        self._start(self._SAVED, lambda: self._store.save(make_recipe(label, params)))
+        """Keep what the controls show as a recipe called ``label``, and go on with that one. It takes the place of the
+        user's own that is called so.
+        """
+        params, name = self._document.params, self.own_name(label)
+
+        def keep() -> Recipe:
+            recipe = make_recipe(label, params)
+            if not name:
+                return self._store.save(recipe)
+            kept = replace(recipe, name=name, order=LAST)
+            self._store.replace(kept)
+            return kept
+
+        self._start(self._SAVED, keep)
 
     def bring_in(self, path: Path) -> None:
         """Copy a recipe's file, and offer it."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject
-from PySide6.QtWidgets import QFileDialog, QInputDialog
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 
 if TYPE_CHECKING:
     from desktop_app.ui.main_window import MainWindow
@@ -44,9 +46,33 @@ class RecipeCommands(QObject):
         dialog.setWindowTitle(self.tr("Save values as recipe"))
         dialog.setLabelText(self.tr("Its name:"))
         dialog.setOkButtonText(self.tr("Save"))
-        dialog.textValueSelected.connect(self._book.save)
+        recipe = self._document.recipe
+        if recipe is not None and self._book.is_own(recipe.name):
+            dialog.setTextValue(recipe.label)
+        dialog.textValueSelected.connect(self._on_named)
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
+
+    def _on_named(self, label: str) -> None:
+        if self._book.own_name(label):
+            text = self.tr("Replace your recipe %1?").replace("%1", label.strip())
+            more = self.tr("It then has the values that the controls show now.")
+            self._ask("replaceRecipeBox", text, more, self.tr("Replace"), partial(self._book.save, label))
+        elif label.strip():
+            self._book.save(label)
+
+    def _ask(self, name: str, text: str, more: str, yes: str, then: Callable[[], None]) -> None:
+        """Ask before a file goes; the safe answer is the default."""
+        box = QMessageBox(self._window)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setObjectName(name)
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setText(text)
+        box.setInformativeText(more)
+        box.addButton(yes, QMessageBox.ButtonRole.AcceptRole)
+        box.setDefaultButton(box.addButton(self.tr("Keep it"), QMessageBox.ButtonRole.RejectRole))
+        box.accepted.connect(then)
+        box.open()
 
     def _on_import(self) -> None:
         title, kinds = self.tr("Import recipe"), self.tr("Recipes (*.toml)")
@@ -67,7 +93,9 @@ class RecipeCommands(QObject):
     def _on_remove(self) -> None:
         recipe = self._document.recipe
         if recipe is not None:
-            self._book.remove(recipe.name)
+            text = self.tr("Remove your recipe %1?").replace("%1", recipe.label)
+            more = self.tr("Its file is deleted; the values in the controls stay.")
+            self._ask("removeRecipeBox", text, more, self.tr("Remove"), partial(self._book.remove, recipe.name))
 
     def _folder(self) -> str:
         return self._window.settings.get("last_folder") or str(Path.home())

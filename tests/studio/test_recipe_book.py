@@ -40,6 +40,17 @@ def test_what_the_controls_show_is_kept_and_comes_back(document, saved, book):
     assert not book.is_own("starter")
 
 
+def test_a_name_given_again_replaces_the_recipe_that_is_called_so(qtbot, document, saved, book):
+    name, count = saved("Soft lemon"), len(document.recipes)
+    document.set_params("Values", steps=23)
+    assert book.own_name("  soft  LEMON ") == name
+    assert saved("Soft  lemon") == name
+    assert len(document.recipes) == count
+    assert document.recipe.defaults["steps"] == 23
+    starter = next(recipe for recipe in document.recipes if recipe.name == "starter")
+    assert book.own_name(starter.label) == ""
+
+
 def test_a_recipe_travels_as_a_file(qtbot, document, saved, book, tmp_path, paths):
     name = saved("Soft lemon")
     with qtbot.waitSignal(document.recipes_changed):
