@@ -97,11 +97,11 @@ def test_the_safe_answer_is_the_default(qtbot, monkeypatch, ask, default):
 
 @pytest.fixture
 def flow(qtbot):
-    """Five buttons of one width in a row that breaks."""
+    """Five widgets of one size, which no style changes, in a row that breaks."""
     widget = QWidget()
     qtbot.addWidget(widget)
     layout = FlowLayout(widget, 10)
-    buttons = [QPushButton(str(number)) for number in range(5)]
+    buttons = [QWidget() for _ in range(5)]
     for button in buttons:
         button.setFixedSize(100, 20)
         layout.addWidget(button)
