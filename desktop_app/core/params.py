@@ -343,7 +343,7 @@ def _check_text(spec: ParamSpec, text: str) -> None:
         raise RequestError(
             f"{spec.label} is too long",
             f"{len(text):,} characters, at most {MAX_PROMPT_CHARS:,} are taken",
-            "Shorten it: a checkpoint reads only the first few dozen words anyway.",
+            "Shorten it.",
             param=spec.name,
         )
 

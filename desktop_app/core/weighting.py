@@ -127,7 +127,7 @@ def _text(chunk: Sequence[Fragment]) -> str:
     return "".join(fragment.text for fragment in chunk)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def parse(text: str) -> Weighted:
     """What ``text`` says, whatever it is."""
     return _Parser(text).parse()

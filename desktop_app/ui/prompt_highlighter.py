@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, groupby
 
 from PySide6.QtGui import QColor, QFont, QPalette, QSyntaxHighlighter, QTextCharFormat
 from PySide6.QtWidgets import QPlainTextEdit
 
 from desktop_app.core.weighting import Weighted, parse
 from desktop_app.ui.schemes import DARK, LIGHT, Scheme
+
+_Spans = list[tuple[int, int, float]]
+"""Begin and end, in units of UTF-16, and weight."""
 
 
 class PromptHighlighter(QSyntaxHighlighter):
@@ -19,6 +24,8 @@ class PromptHighlighter(QSyntaxHighlighter):
         self._edit = edit
         self._is_on = True
         self._shown = ""
+        self._known = "", Weighted()
+        self._made: tuple[_Spans, _Spans] = [], []
 
     @property
     def weighted(self) -> Weighted:
@@ -41,29 +48,45 @@ class PromptHighlighter(QSyntaxHighlighter):
 
     def highlightBlock(self, line: str) -> None:
         """One line of the text."""
-        weighted = self.weighted
-        text = self.document().toPlainText()
-        for weight, group in groupby(weighted.pieces, lambda piece: piece.weight):
-            pieces = list(group)
-            if weight != 1:
-                self._show(text, pieces[0].start, pieces[-1].end, self._weight_format(weight))
-        underlined = QTextCharFormat()
-        underlined.setUnderlineStyle(QTextCharFormat.UnderlineStyle.WaveUnderline)
-        underlined.setUnderlineColor(QColor(self._scheme().error))
-        underlined.setForeground(QColor(self._scheme().error))
-        underlined.setBackground(QColor(self._scheme().error_ground))
-        for problem in weighted.problems:
-            self._show(text, problem.start, problem.end, underlined)
+        weights, problems = self._spans()
+        for start, end, weight in self._in_block(weights):
+            self._show(start, end, self._weight_format(weight))
+        for start, end, _ in self._in_block(problems):
+            self._show(start, end, self._problem_format())
 
-    def _show(self, text: str, start: int, end: int, added: QTextCharFormat) -> None:
-        """Add to the format of the characters ``start`` to ``end`` of ``text``, as far as they are in this line."""
-        block = self.currentBlock()
-        first = max(to_unit(text, start) - block.position(), 0)
-        last = min(to_unit(text, end) - block.position(), block.length() - 1)
-        for place in range(first, last):
+    def _spans(self) -> tuple[_Spans, _Spans]:
+        """Where weights other than 1 are, and problems; made once for all lines."""
+        text, weighted = self.document().toPlainText(), self.weighted
+        if (text, weighted) != self._known:
+            self._known = text, weighted
+            groups = [(weight, list(group)) for weight, group in groupby(weighted.pieces, lambda piece: piece.weight)]
+            weights = [(group[0].start, group[-1].end, weight) for weight, group in groups if weight != 1]
+            problems = [(problem.start, problem.end, 1.0) for problem in weighted.problems]
+            self._made = _in_units(text, weights), _in_units(text, problems)
+        return self._made
+
+    def _in_block(self, spans: _Spans) -> Iterator[tuple[int, int, float]]:
+        """What of ``spans`` is in this line, counted from its begin. Spans do not overlap."""
+        begin, length = self.currentBlock().position(), self.currentBlock().length() - 1
+        for number in range(bisect_right(spans, begin, key=lambda span: span[1]), len(spans)):
+            start, end, weight = spans[number]
+            if start >= begin + length:
+                return
+            yield max(start - begin, 0), min(end - begin, length), weight
+
+    def _show(self, start: int, end: int, added: QTextCharFormat) -> None:
+        for place in range(start, end):
             shown = self.format(place)
             shown.merge(added)
             self.setFormat(place, 1, shown)
+
+    def _problem_format(self) -> QTextCharFormat:
+        scheme, made = self._scheme(), QTextCharFormat()
+        made.setUnderlineStyle(QTextCharFormat.UnderlineStyle.WaveUnderline)
+        made.setUnderlineColor(QColor(scheme.error))
+        made.setForeground(QColor(scheme.error))
+        made.setBackground(QColor(scheme.error_ground))
+        return made
 
     def _weight_format(self, weight: float) -> QTextCharFormat:
         scheme, made = self._scheme(), QTextCharFormat()
@@ -74,6 +97,14 @@ class PromptHighlighter(QSyntaxHighlighter):
 
     def _scheme(self) -> Scheme:
         return DARK if self._edit.palette().color(QPalette.ColorRole.Base).lightness() < 128 else LIGHT
+
+
+def _in_units(text: str, spans: Sequence[tuple[int, int, float]]) -> _Spans:
+    """``spans`` of characters, in units of UTF-16."""
+    if text.isascii():
+        return list(spans)
+    units = [0, *accumulate(1 + (ord(sign) > 0xFFFF) for sign in text)]
+    return [(units[start], units[end], weight) for start, end, weight in spans]
 
 
 def to_unit(text: str, character: int) -> int:
