@@ -19,6 +19,7 @@ from desktop_app.studio.checkpoint_work import CheckpointWork, Task, WorkKind
 from desktop_app.studio.downloads import Downloads
 from desktop_app.studio.pool import PoolRunner
 from desktop_app.ui.checkpoint_commands import Circumstances, Command, error_of, has_damage, hub_page, reason_against
+from desktop_app.ui.checkpoint_texts import needs_token
 from desktop_app.ui.dialogs import DetailsDialog, show_folder
 from desktop_app.ui.download_dialogs import ConsentDialog, TokenDialog, ask_discard, ask_remove
 
@@ -193,6 +194,15 @@ class CheckpointActions(QObject):
         if key == "where":
             self._token_place = str(outcome)
             self.token_told.emit(self._token_place)
+        elif key == "set":
+            self._retry_refused()
+
+    def _retry_refused(self) -> None:
+        """With a new token those are asked for again that were refused for want of one."""
+        for download in self._downloads.all:
+            row = self._model.row_at(self._model.row_of(download.ref))
+            if download.error is not None and row is not None and needs_token(row):
+                self.give(Command.RETRY, download.ref)
 
     def _on_pool_failed(self, _key: object, error: StudioError) -> None:
         self.error_raised.emit(error)

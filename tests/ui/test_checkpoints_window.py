@@ -249,12 +249,11 @@ def test_a_gated_one_explains_the_licence_takes_the_token_and_tries_again(qtbot,
     dialog.findChild(QWidget, "licencePage").click()
     assert opened == ["https://huggingface.co/org/gated"]
     dialog.edit.setText(" hf_secret ")
+    source.accepted.add(GATED)
+    source.allow()
     dialog._on_accepted()
     qtbot.waitUntil(lambda: shown.foot.token.text() == "Hub token: only for this session")
     assert token.text == "hf_secret"
-    source.accepted.add(GATED)
-    source.allow()
-    press(shown, Command.RETRY)
     qtbot.waitUntil(lambda: row_of(shown, GATED).section is Section.INSTALLED)
 
 
