@@ -224,7 +224,8 @@ class FamilyPanel(QWidget):
             self._hide_marks(family)
         more = [field for field in self._more_fields() if not field.isHidden()]
         self._more.setVisible(bool(more))
-        self._more.setArrowType(Qt.ArrowType.DownArrow if self._more.isChecked() else Qt.ArrowType.RightArrow)
+        closed = Qt.ArrowType.LeftArrow if self.isRightToLeft() else Qt.ArrowType.RightArrow
+        self._more.setArrowType(Qt.ArrowType.DownArrow if self._more.isChecked() else closed)
         for field in more:
             field.setVisible(self._more.isChecked())
         self.setVisible(bool(more) or any(not field.isHidden() for field in self.fields.values()))

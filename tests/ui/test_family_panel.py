@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
+from PySide6.QtCore import Qt
 from support import STARTER
 
 from desktop_app.core.errors import RequestError
@@ -75,6 +76,19 @@ def test_finer_conditions_are_under_more(pretend, window, panel):
     assert window.document.params.original_width == 256
     panel.original.combo.activated.emit(0)
     assert window.document.params.original_width is None
+
+
+@pytest.mark.parametrize(
+    ("direction", "arrow"),
+    [
+        (Qt.LayoutDirection.LeftToRight, Qt.ArrowType.RightArrow),
+        (Qt.LayoutDirection.RightToLeft, Qt.ArrowType.LeftArrow),
+    ],
+)
+def test_the_arrow_of_more_points_the_way_that_is_read(pretend, panel, direction, arrow):
+    panel.setLayoutDirection(direction)
+    pretend("Stable Diffusion XL refiner")
+    assert panel._more.arrowType() is arrow
 
 
 def test_an_error_opens_more_where_its_control_is_in_there(pretend, panel):
