@@ -132,12 +132,12 @@ COMMANDS: dict[Command, CommandSpec] = {
 
 NEEDS_NETWORK = (Command.DOWNLOAD, Command.REPAIR, Command.RESUME, Command.RETRY)
 PRIMARY = (
+    Command.REPAIR,
     Command.USE,
     Command.DOWNLOAD,
     Command.ANSWER,
     Command.RESUME,
     Command.RETRY,
-    Command.REPAIR,
     Command.CONVERT,
 )
 """The first of these that a row offers stands out."""

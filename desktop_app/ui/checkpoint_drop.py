@@ -11,6 +11,8 @@ from PySide6.QtWidgets import QWidget
 from desktop_app.ui.theme import GRID
 
 SUFFIX = ".safetensors"
+UNSAFE_SUFFIXES = (".ckpt", ".pt", ".pth")
+"""These are taken too, so that the import can say why they are refused."""
 INDEX_NAME = "model_index.json"
 GROUND_OPACITY = 0.95
 WORDS_SHARE = 1.4
@@ -24,7 +26,7 @@ def checkpoint_paths(mime: QMimeData) -> list[Path]:
 
 def is_checkpoint(path: Path) -> bool:
     """Whether ``path`` looks like a checkpoint from outside."""
-    if path.suffix.lower() == SUFFIX:
+    if path.suffix.lower() in (SUFFIX, *UNSAFE_SUFFIXES):
         return path.is_file()
     return (path / INDEX_NAME).is_file()
 

@@ -8,7 +8,7 @@ import pytest
 from hub_server import HubServer
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
 from support import STARTER
 
 from desktop_app.app import create_window
@@ -140,6 +140,18 @@ def test_a_file_that_is_no_checkpoint_is_told_in_the_checkpoints_window(qtbot, o
     opened = window.checkpoint_desk.open()
     qtbot.waitUntil(opened.banner.isVisible)
     assert window.document.params.checkpoint == "starter"
+
+
+@pytest.mark.parametrize("name", ["old.ckpt", "OLD.PT", "old.pth"])
+def test_a_pickle_that_is_dropped_is_refused_as_one_and_not_as_a_picture(qtbot, open_window, tmp_path, name):
+    file = tmp_path / name
+    file.write_bytes(b"\x80\x02}q\x00.")
+    window = open_window()
+    assert dropped(window, file)
+    opened = window.checkpoint_desk.open()
+    qtbot.waitUntil(opened.banner.isVisible)
+    assert any("can run any program" in label.text() for label in opened.banner.findChildren(QLabel))
+    assert not window.banner.isVisible()
 
 
 def test_use_in_the_checkpoints_window_is_an_edit_of_the_document(open_window):

@@ -98,6 +98,8 @@ def test_verifying_says_that_all_is_well_or_offers_to_repair(qtbot, shown, sourc
     qtbot.waitUntil(lambda: error.text() == "One file is damaged: unet.safetensors")
     source.add("org/own")
     source.allow()
+    assert shown.details.buttons[Command.REPAIR].isDefault()
+    assert not shown.details.buttons[Command.USE].isDefault()
     press(shown, Command.REPAIR)
     qtbot.waitUntil(lambda: (disk.own / "unet.safetensors").is_file())
     qtbot.waitUntil(lambda: (row := row_of(shown, "org/own")) is not None and row.section is Section.INSTALLED)
