@@ -9,10 +9,11 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from PySide6.QtCore import QObject, QSocketNotifier
+from PySide6.QtCore import QObject, QSocketNotifier, QThreadPool
 from PySide6.QtWidgets import QApplication
 
 from desktop_app import __version__
@@ -69,8 +70,7 @@ def create_window(data_dir: Path, *, engine: Engine | None = None, is_offline: b
     session = SessionStore(paths)
     gallery = GalleryStore(paths)
     gallery.open()
-    for folder in (paths.checkpoints, paths.all_converted, paths.recipes):
-        sweep_abandoned(folder)
+    QThreadPool.globalInstance().start(partial(_sweep, paths))
     try:
         return _Composition(
             app, paths, session, gallery, engine or EngineProcess(paths.data_dir), is_offline=is_offline
@@ -78,6 +78,12 @@ def create_window(data_dir: Path, *, engine: Engine | None = None, is_offline: b
     except BaseException:
         gallery.close()
         raise
+
+
+def _sweep(paths: Paths) -> None:
+    """Remove what killed programs left; it may be large."""
+    for folder in (paths.checkpoints, paths.all_converted, paths.recipes):
+        sweep_abandoned(folder)
 
 
 class _Composition:

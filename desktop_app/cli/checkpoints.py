@@ -33,11 +33,11 @@ from desktop_app.store.checkpoint_care import (
     remove,
     verify,
 )
+from desktop_app.store.checkpoint_files import HALF
 from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.downloads import CheckpointDownloads
 from desktop_app.store.hub import Hub, read_ref
 from desktop_app.store.hub_errors import size_text
-from desktop_app.store.hub_files import HALF
 from desktop_app.store.hub_token import HubToken
 from desktop_app.store.paths import Paths, resources_dir, user_paths
 from desktop_app.store.recipes import RecipeStore

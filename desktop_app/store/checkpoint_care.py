@@ -23,6 +23,7 @@ from desktop_app.core.engine import CancelFlag
 from desktop_app.core.errors import CheckpointError
 from desktop_app.core.families import family_of
 from desktop_app.store.checkpoint_files import damaged, read_json
+from desktop_app.store.checkpoint_index import INDEX_NAME
 from desktop_app.store.checkpoints import HUB_ID, CheckpointStore, is_single_file
 from desktop_app.store.file_import import import_file, record_path, remove_file, verify_file
 from desktop_app.store.files import make_folder, store_error, temporary_path, write_atomic
@@ -36,7 +37,7 @@ from desktop_app.store.hub_cache import (
     shared_caches,
     verify_snapshot,
 )
-from desktop_app.store.hub_files import INDEX_NAME, choose_weights, parts_of
+from desktop_app.store.hub_files import choose_weights, parts_of
 from desktop_app.store.paths import Paths, resources_dir
 
 ConvertPickles = Callable[[Path, Path, ReportDownload, CancelFlag], Path]

@@ -25,12 +25,13 @@ from desktop_app.core.download import (
 )
 from desktop_app.core.engine import CancelFlag
 from desktop_app.core.errors import Cancelled, StoreError
+from desktop_app.store.checkpoint_files import HALF
 from desktop_app.store.download_part import PartFetcher, Source
 from desktop_app.store.files import make_folder, store_error
 from desktop_app.store.hub import Hub, is_commit, read_ref
 from desktop_app.store.hub_cache import RepoFolder, blob_name, drop_if_empty, link_files, sweep
 from desktop_app.store.hub_errors import HubUnavailable, Patience, Refused, from_disk, from_refusal, hostile, no_space
-from desktop_app.store.hub_files import HALF, check_file
+from desktop_app.store.hub_files import check_file
 from desktop_app.store.hub_http import LOOK_S, Connections
 from desktop_app.store.paths import Paths
 

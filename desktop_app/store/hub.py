@@ -19,6 +19,8 @@ from urllib.parse import quote
 
 from desktop_app.core.download import DownloadPlan, RemoteFile
 from desktop_app.core.errors import CheckpointError
+from desktop_app.store.checkpoint_files import HALF
+from desktop_app.store.checkpoint_index import INDEX_NAME
 from desktop_app.store.hub_errors import (
     HubUnavailable,
     Interrupted,
@@ -38,8 +40,6 @@ from desktop_app.store.hub_errors import (
     unreadable,
 )
 from desktop_app.store.hub_files import (
-    HALF,
-    INDEX_NAME,
     MAX_FILES,
     Choice,
     check_file,
@@ -116,6 +116,9 @@ class Hub:
         """Raise `HubUnavailable` when no connection may be tried."""
         if self._is_forced_offline or not self._is_online():
             raise offline()
+        if "@" in self.endpoint.partition("://")[2].partition("/")[0]:
+            hint = "Take it out of the variable HF_ENDPOINT, and give the hub token in the window Checkpoints."
+            raise CheckpointError("The hub's address holds a user name or a password", "", hint)
 
     def token(self) -> str | None:
         """The user's access token, if there is one."""

@@ -28,11 +28,12 @@ from desktop_app.core.download import DownloadProgress, RemoteFile, ReportDownlo
 from desktop_app.core.engine import CancelFlag
 from desktop_app.core.errors import Cancelled, CheckpointError, StoreError
 from desktop_app.core.families import family_of
+from desktop_app.store.checkpoint_index import INDEX_NAME
 from desktop_app.store.download_journal import Journal
 from desktop_app.store.files import make_folder, store_error, write_atomic
 from desktop_app.store.hub import MAIN, is_commit, read_ref
 from desktop_app.store.hub_errors import from_disk
-from desktop_app.store.hub_files import INDEX_NAME, check_name, choose_weights, parts_of
+from desktop_app.store.hub_files import check_name, choose_weights, parts_of
 
 CHUNK = 2**20
 REPORT_S = 0.1

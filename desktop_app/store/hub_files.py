@@ -11,10 +11,10 @@ from desktop_app.core.download import RemoteFile
 from desktop_app.core.errors import CheckpointError
 from desktop_app.core.families import Family, family_of, unsupported
 from desktop_app.core.family import NOT_LOADED
+from desktop_app.store.checkpoint_files import HALF
+from desktop_app.store.checkpoint_index import INDEX_NAME
 from desktop_app.store.hub_errors import hostile
 
-INDEX_NAME = "model_index.json"
-HALF = "fp16"
 MAX_FILE_BYTES = 2**40
 MAX_FILES = 2000
 MAX_NAME = 200

@@ -398,3 +398,10 @@ def test_listing_and_bytes_go_through_the_users_proxy(server, repo, monkeypatch)
     assert Hub(patience=QUICK).plan(REF).files
     assert {seen.host for seen in server.requests} == {"mirror.invalid"}
     huggingface_hub.close_session()
+
+
+def test_an_address_with_a_password_is_refused_and_not_shown(monkeypatch):
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    with pytest.raises(CheckpointError, match="holds a user name") as caught:
+        Hub(endpoint="https://me:secret@hub.example.org").plan("org/name")
+    assert "secret" not in f"{caught.value} {caught.value.hint}"
