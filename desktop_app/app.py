@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -17,7 +18,8 @@ from PySide6.QtCore import QObject, QSocketNotifier, QThreadPool
 from PySide6.QtWidgets import QApplication
 
 from desktop_app import __version__
-from desktop_app.core.catalog import CATALOG_NAME, read_catalog
+from desktop_app.core.catalog import CATALOG_NAME, CatalogEntry, read_catalog
+from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.engine import Engine, EngineOptions
 from desktop_app.core.errors import StoreError, StudioError
 from desktop_app.core.memory import MemoryPlan
@@ -80,6 +82,12 @@ def create_window(data_dir: Path, *, engine: Engine | None = None, is_offline: b
         raise
 
 
+def _list_checkpoints(checkpoints: CheckpointStore, catalog: list[CatalogEntry]) -> list[CheckpointInfo]:
+    """What is on the disk, by the names of the catalog where it has one."""
+    labels = {entry.ref: entry.label for entry in catalog}
+    return [replace(info, label=labels.get(info.ref, info.label)) for info in checkpoints.list()]
+
+
 def _sweep(paths: Paths) -> None:
     """Remove what killed programs left; it may be large."""
     for folder in (paths.checkpoints, paths.all_converted, paths.recipes):
@@ -104,6 +112,7 @@ class _Composition:
         self._settings = Settings(session)
         self._theme = Theme(app, resources_dir() / "icons", self._settings.get("theme"))
         checkpoints = CheckpointStore(paths)
+        catalog = [entry for entry in read_catalog(resources_dir() / CATALOG_NAME) if entry.is_offered]
         recipes = RecipeStore(paths.recipes, resources_dir() / "recipes")
         self._document = Document(gallery, checkpoints, recipes.list(), session)
         self._recipes = RecipeBook(recipes, self._document)
@@ -116,8 +125,8 @@ class _Composition:
             self._model,
             self._settings,
             Folders(paths.data_dir, paths.checkpoints, paths.logs, resources_dir()),
-            checkpoints.list,
-            self._make_checkpoint_parts(paths, is_offline=is_offline),
+            partial(_list_checkpoints, checkpoints, catalog),
+            self._make_checkpoint_parts(paths, catalog, is_offline=is_offline),
             self._recipes,
             self._close,
         )
@@ -126,7 +135,7 @@ class _Composition:
         self._connect()
         self._restore(session)
 
-    def _make_checkpoint_parts(self, paths: Paths, *, is_offline: bool) -> CheckpointParts:
+    def _make_checkpoint_parts(self, paths: Paths, catalog: list[CatalogEntry], *, is_offline: bool) -> CheckpointParts:
         token = HubToken()
 
         def is_online() -> bool:
@@ -136,7 +145,6 @@ class _Composition:
         source = CheckpointSource(paths, CheckpointDownloads(paths, hub))
         downloads = Downloads(source, converter(paths, convert_pickles), is_online=is_online())
         access = access_to(paths)
-        catalog = [entry for entry in read_catalog(resources_dir() / CATALOG_NAME) if entry.is_offered]
         model = CheckpointModel(access, catalog, downloads, row_text)
         return CheckpointParts(
             model, downloads, CheckpointWork(access), token, CheckpointStore(paths).is_here, is_offline

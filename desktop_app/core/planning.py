@@ -23,8 +23,9 @@ class RunFacts:
     """What will run. Sizes are (width, height) in pixels; ``placement`` is None without an init image.
 
     ``steps`` is the length of the schedule, ``stage_steps`` the denoising steps that each stage will do, and
-    ``effective_steps`` all of them; a prior's come before and are not counted. ``takes_over``: the second stage goes on
-    in the middle of the first one's schedule. ``unused`` has a sentence for each value that has no effect.
+    ``effective_steps`` all of them; the ``prior_steps`` come before and are not counted. ``takes_over``: the second
+    stage goes on in the middle of the first one's schedule. ``unused`` has a sentence for each value without
+    effect.
     """
 
     steps: int
@@ -34,6 +35,7 @@ class RunFacts:
     placement: Placement | None
     stage_steps: tuple[int, ...] = ()
     takes_over: bool = False
+    prior_steps: int = 0
     unused: tuple[str, ...] = ()
 
 
@@ -74,6 +76,7 @@ def _plan(
         result_size=own_size(placement) if placement and params.own_size else working,
         placement=placement,
         stage_steps=staging.steps,
+        prior_steps=staging.stages[0].prior_steps if staging.stages[0].prior else 0,
         takes_over=staging.stages[-1].begin > 0,
         unused=staging.unused,
     )

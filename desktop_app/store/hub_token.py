@@ -50,7 +50,7 @@ class HubToken:
         if token is None:
             hint = "It is one word that begins with hf_; copy it from the settings page of the hub."
             raise StoreError("This is no access token", "It is empty, too long, or has spaces in it", hint)
-        is_kept = _ask_keyring("set_password", token) is not None
+        is_kept = _ask_keyring("set_password", token) is not None and _ask_keyring("get_password") == (token,)
         with self._lock:
             self._token, self._place, self._is_read = token, "keyring" if is_kept else "memory", True
 

@@ -61,9 +61,8 @@ class RecipeStore:
             raise found
         if found is None:
             known = ", ".join(name for name, recipe in survey.items() if isinstance(recipe, Recipe))
-            raise RequestError(
-                "There is no such recipe", name, f"Known are: {known}. A file must end in .toml.", "recipe"
-            )
+            hint = f"Known are: {known}. A file must end in .toml, and a hub id has a /."
+            raise RequestError("There is no such recipe", name, hint, "recipe")
         return found
 
     def is_own(self, name: str) -> bool:

@@ -124,8 +124,10 @@ class Document(QObject):
 
     @property
     def recipe(self) -> Recipe | None:
-        """The recipe that the values began with."""
-        return next((recipe for recipe in self.recipes if recipe.name == self._params.recipe), None)
+        """The recipe that the values began with, as long as its checkpoint paints."""
+        params = self._params
+        named = (recipe for recipe in self.recipes if recipe.name == params.recipe)
+        return next((recipe for recipe in named if recipe.checkpoint == params.checkpoint), None)
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -133,7 +135,7 @@ class Document(QObject):
         known = (self._checkpoint_error, *self._partners.values())
         absent = {error.ref for error in known if isinstance(error, CheckpointMissing)}
         params, recipe = self._params, self.recipe
-        needs = recipe.refs if recipe and recipe.checkpoint == params.checkpoint else ()
+        needs = recipe.refs if recipe else ()
         wanted = dict.fromkeys(ref for ref in (params.checkpoint, params.prior, params.refiner, *needs, *absent) if ref)
         is_missing = bool(absent & ({params.checkpoint, params.prior, params.refiner} | self._named_prior()))
         return tuple(ref for ref in wanted if ref != STARTER) if is_missing else ()
@@ -188,6 +190,19 @@ class Document(QObject):
         """Take over checkpoint and defaults of the recipe ``name``."""
         recipe = next(recipe for recipe in self.recipes if recipe.name == name)
         self._push_params(recipe.label, recipe.apply(self._params))
+
+    def choose_checkpoint(self, ref: str) -> None:
+        """Paint with ``ref``. Values that are still as the recipe gave them give way to those of the first recipe for
+        ``ref``; values that the user has made stay.
+        """
+        recipe, params = self.recipe, self._params
+        is_untouched = recipe is not None and recipe.apply(params) == params
+        fitting = next((recipe for recipe in self.recipes if recipe.checkpoint == ref), None)
+        text = PARAM_SPECS["checkpoint"].label
+        if fitting and is_untouched:
+            self._push_params(text, fitting.apply(params))
+        else:
+            self.set_params(text, checkpoint=ref, recipe="")
 
     def open_image(self, source: Source, name: str = "") -> None:
         """Open ``source`` as init image, on the pool; what is being opened meanwhile is dropped."""

@@ -447,9 +447,9 @@ def describe(variation: Variation) -> str:
 
 
 def describe_in_full(variation: Variation) -> str:
-    """`describe` with the REFs of checkpoints that have a shorter name there: what a tool tip says."""
+    """`describe` with the REFs of checkpoints that have a shorter name there, and what was changed to make it run."""
     refs = [ref for ref in refs_of(variation.request) if ref != checkpoint_name(ref)]
-    return "\n".join((describe(variation), *refs))
+    return "\n".join((describe(variation), *refs, *variation.notes))
 
 
 def _tr(text: str) -> str:

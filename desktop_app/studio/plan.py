@@ -77,7 +77,14 @@ def _effective_steps(params: Params, init_size: Size | None) -> int:
 
 
 def _sentences(facts: RunFacts, params: Params) -> tuple[str, ...]:
-    return tuple(filter(None, (_steps_sentence(facts), _placement_sentence(facts, params), _size_sentence(facts))))
+    steps = _steps_sentence(facts)
+    return tuple(
+        filter(None, (steps, _prior_sentence(facts), _placement_sentence(facts, params), _size_sentence(facts)))
+    )
+
+
+def _prior_sentence(facts: RunFacts) -> str:
+    return f"The prior reads the prompt first, in {_count(facts.prior_steps)}" if facts.prior_steps else ""
 
 
 def _steps_sentence(facts: RunFacts) -> str:

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from desktop_app.core.checkpoint import CheckpointInfo
+from desktop_app.studio.request_texts import checkpoint_name
 from desktop_app.studio.tips import plain_tip
 from desktop_app.ui.field import set_role
 from desktop_app.ui.texts import file_size
@@ -42,9 +43,10 @@ class CheckpointControl(QWidget):
         self._fill()
 
     def set_checkpoints(self, infos: Sequence[CheckpointInfo]) -> None:
-        """Offer ``infos``."""
-        if tuple(infos) != self._infos:
-            self._infos = tuple(infos)
+        """Offer those of ``infos`` that paint; a prior does not."""
+        painting = tuple(info for info in infos if info.kinds)
+        if painting != self._infos:
+            self._infos = painting
             self._fill()
 
     def show_value(self, ref: str) -> None:
@@ -65,7 +67,8 @@ class CheckpointControl(QWidget):
             tip = f"{info.path}\n{info.family}, {file_size(info.size_bytes)}"
             self.combo.setItemData(self.combo.count() - 1, plain_tip(tip), Qt.ItemDataRole.ToolTipRole)
         if self._ref and self.combo.findData(self._ref) < 0:
-            self.combo.addItem(self._ref, self._ref)
+            self.combo.addItem(checkpoint_name(self._ref), self._ref)
+            self.combo.setItemData(self.combo.count() - 1, plain_tip(self._ref), Qt.ItemDataRole.ToolTipRole)
         self.combo.insertSeparator(self.combo.count())
         self.combo.addItem(self.tr("Open checkpoint folder…"))
         self.combo.setCurrentIndex(self.combo.findData(self._ref) if self._ref else -1)

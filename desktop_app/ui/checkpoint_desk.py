@@ -51,7 +51,7 @@ class CheckpointDesk(QObject):
         if self._opened is None:
             parts = self._parts
             self._opened = CheckpointsWindow(parts.model, parts.downloads, parts.work, parts.token, self._window.icons)
-            self._opened.use_requested.connect(partial(self._document.set_param, "checkpoint"))
+            self._opened.use_requested.connect(self._document.choose_checkpoint)
             self._opened.network_toggled.connect(partial(self._settings.set, "network"))
             self._show_used()
             self._opened.show_online(self.is_online)
@@ -133,7 +133,7 @@ class CheckpointDesk(QObject):
             return
         if task.kind is WorkKind.BRING_IN and task.ref in self._used_when_here:
             self._used_when_here.clear()
-            self._document.set_param("checkpoint", str(task.outcome))
+            self._document.choose_checkpoint(str(task.outcome))
         self._look_again()
 
     def _look_again(self) -> None:

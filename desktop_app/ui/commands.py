@@ -226,7 +226,7 @@ class Commands(QObject):
         title = self.tr("Open checkpoint folder")
         folder = QFileDialog.getExistingDirectory(self._window, title, str(self._window.parts.folders.checkpoints))
         if folder:
-            self._document.set_param("checkpoint", folder)
+            self._document.choose_checkpoint(folder)
 
     def refresh_checkpoints(self) -> None:
         """Look for checkpoints on the disk."""

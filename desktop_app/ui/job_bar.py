@@ -8,7 +8,9 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QProgressBar, 
 from superqt import QElidingLabel
 
 from desktop_app.core.engine import EngineStatus
+from desktop_app.core.variation import Variation
 from desktop_app.studio.jobs import Job, JobQueue, JobState
+from desktop_app.studio.tips import plain_tip
 from desktop_app.ui.field import set_role
 from desktop_app.ui.icons import Icons
 from desktop_app.ui.job_texts import progress_text
@@ -69,7 +71,9 @@ class JobBar(QFrame):
             layout.addWidget(widget)
         layout.setStretch(0, 3)
         layout.setStretch(1, 2)
+        self._note = ""
         jobs.progressed.connect(self._on_job_progressed)
+        jobs.finished.connect(self._on_job_finished)
         jobs.state_changed.connect(self.refresh)
         self.refresh()
 
@@ -87,7 +91,7 @@ class JobBar(QFrame):
         waiting = self._jobs.waiting
         self.stop.setEnabled(job is not None)
         self.resume.setVisible(self._jobs.paused)
-        self._text.setToolTip(self._jobs.notice)
+        self._text.setToolTip(self._jobs.notice or plain_tip(self._note))
         self.queue.setText(self.tr("Queue %1").replace("%1", str(waiting)) if waiting else self.tr("Queue"))
         if job is not None:
             self._on_job_progressed(job)
@@ -96,7 +100,7 @@ class JobBar(QFrame):
         if waiting and self._jobs.paused:
             self._text.setText(plural(waiting, self.tr("Paused: one job waits"), self.tr("Paused: %1 jobs wait")))
         else:
-            self._text.setText(self.tr("Ready"))
+            self._text.setText(self._note or self.tr("Ready"))
 
     def _make_stop(self, actions: dict[str, QAction], icons: Icons) -> QToolButton:
         button = QToolButton()
@@ -116,6 +120,11 @@ class JobBar(QFrame):
 
     def _on_stop_changed(self) -> None:
         self.stop.setToolTip(self._actions["stop"].toolTip())
+
+    def _on_job_finished(self, _job: Job, variation: Variation) -> None:
+        """What was changed to make the picture run is said until the next one is made."""
+        self._note = " ".join(variation.notes)
+        self.refresh()
 
     def _on_job_progressed(self, job: Job) -> None:
         text = progress_text(job)

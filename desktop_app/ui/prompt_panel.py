@@ -37,6 +37,7 @@ class PromptPanel(QWidget):
         self.checkpoint.open_requested.connect(self.open_checkpoint_requested)
         self.recipe = QComboBox()
         self.recipe.setObjectName("recipeCombo")
+        self.recipe.setPlaceholderText(self.tr("Own values"))
         self.recipe.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.recipe.activated.connect(self._on_recipe_activated)
         self.prompt = self._prompt_edit("promptEdit", self.tr("What should the picture become?"))
@@ -126,11 +127,15 @@ class PromptPanel(QWidget):
             self.recipe.addItem(recipe.label, recipe.name)
             tip = plain_tip(recipe.description)
             self.recipe.setItemData(self.recipe.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
-        self.recipe.setCurrentIndex(self.recipe.findData(self._document.params.recipe))
+        self._show_recipe()
         self.fields["recipe"].setVisible(self.recipe.count() > 1)
 
+    def _show_recipe(self) -> None:
+        recipe = self._document.recipe
+        self.recipe.setCurrentIndex(self.recipe.findData(recipe.name) if recipe else -1)
+
     def _on_params_changed(self, params: Params) -> None:
-        self.recipe.setCurrentIndex(self.recipe.findData(params.recipe))
+        self._show_recipe()
         self.checkpoint.show_value(params.checkpoint)
         self.prompt.set_text(params.prompt)
         self.negative.set_text(params.negative_prompt)
@@ -212,7 +217,7 @@ class PromptPanel(QWidget):
             self._document.set_param("negative_prompt", text)
 
     def _on_checkpoint_picked(self, ref: str) -> None:
-        self._document.set_param("checkpoint", ref)
+        self._document.choose_checkpoint(ref)
 
     def _on_recipe_activated(self, index: int) -> None:
         self._document.apply_recipe(self.recipe.itemData(index))

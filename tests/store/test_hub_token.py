@@ -139,3 +139,17 @@ def test_a_token_is_sent_to_the_endpoint_alone_and_is_left_nowhere(tmp_path, pat
     assert len(errors) == 2
     assert CANARY.encode() not in texts_of(paths.data_dir)
     assert CANARY not in caplog.text + "".join(errors)
+
+
+def test_a_keyring_that_takes_everything_and_keeps_nothing_is_none(monkeypatch):
+    import keyring
+    from keyring.backends.null import Keyring
+
+    before = keyring.get_keyring()
+    keyring.set_keyring(Keyring())
+    try:
+        token = HubToken()
+        token.set("hf_" + "a" * 30)
+        assert (token.get(), token.where()) == ("hf_" + "a" * 30, "memory")
+    finally:
+        keyring.set_keyring(before)

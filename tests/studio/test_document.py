@@ -235,3 +235,25 @@ def test_an_init_image_that_is_still_being_opened_is_not_forgotten(qtbot, make_d
     second.set_param("prompt", "typed at once")
     second.flush()
     assert session.load("document")["init_image"]["name"] == "cat.png"
+
+
+def test_another_checkpoint_brings_its_recipe_while_the_values_are_still_a_recipes(document):
+    document.apply_recipe("stable-diffusion-1.5")
+    document.choose_checkpoint("stabilityai/sdxl-turbo")
+    assert (document.recipe.name, document.params.steps, document.params.guidance_scale) == ("sdxl-turbo", 4, 0.0)
+    document.undo_stack.undo()
+    assert document.recipe.name == "stable-diffusion-1.5"
+
+
+def test_values_of_the_users_own_stay_when_another_checkpoint_is_chosen(document):
+    document.apply_recipe("stable-diffusion-1.5")
+    document.set_param("strength", 0.33)
+    document.choose_checkpoint("stabilityai/sdxl-turbo")
+    assert (document.params.strength, document.params.steps, document.recipe) == (0.33, 50, None)
+    assert document.params.recipe == ""
+
+
+def test_a_checkpoint_without_a_recipe_has_none(document):
+    document.choose_checkpoint("/some/folder")
+    assert document.recipe is None
+    assert document.params.checkpoint == "/some/folder"

@@ -99,3 +99,8 @@ def test_what_is_not_read_of_a_prompt_is_told_where_it_is_not_read_in_chunks(doc
     count = document.count_tokens("the cat " * 60)
     assert (count.chunks, count.used > count.limit) == (1, True)
     assert count.overflow is not None
+
+
+def test_the_plan_says_that_the_prior_reads_first(choose, tiny):
+    plan = choose(checkpoint=tiny / "decoder", prior_steps=9)
+    assert "The prior reads the prompt first, in 9 steps" in plan.sentences

@@ -103,7 +103,8 @@ def test_a_checkpoint_that_is_missing_is_told_beside_its_control(qtbot, window):
     window.document.set_param("checkpoint", "/no/such/folder")
     qtbot.waitUntil(lambda: window.document.checkpoint_error is not None)
     assert "cannot be found" in window.prompt_panel.fields["checkpoint"].error_text
-    assert window.prompt_panel.checkpoint.combo.currentText() == "/no/such/folder"
+    combo = window.prompt_panel.checkpoint.combo
+    assert (combo.currentText(), combo.currentData()) == ("folder", "/no/such/folder")
     window.commands.generate()
     assert window.prompt_panel.checkpoint.combo.hasFocus()
     assert not window.banner.isVisible()
@@ -209,3 +210,18 @@ def test_a_suggestion_that_has_room_is_shown_whole(qtbot, window, offer):
     window.resize(1600, 900)
     offer(suggestions=("cat wizard, charliebo artstyle",))
     qtbot.waitUntil(lambda: [chip.text() for chip in chips(window)] == ["cat wizard, charliebo artstyle"])
+
+
+def test_suggestions_belong_to_the_checkpoint_that_paints(window):
+    assert chips(window)
+    window.document.choose_checkpoint("/some/folder")
+    assert not chips(window)
+    assert window.prompt_panel.recipe.currentText() == ""
+
+
+def test_a_prior_is_not_offered_to_paint(window):
+    info = window.document.checkpoint_info
+    window.prompt_panel.checkpoint.set_checkpoints([info, replace(info, ref="a/prior", label="A prior", kinds=())])
+    combo = window.prompt_panel.checkpoint.combo
+    assert combo.findData("a/prior") < 0
+    assert combo.findData(info.ref) == 0
