@@ -15,7 +15,8 @@ from desktop_app.core.download import DownloadPlan, DownloadProgress, RemoteFile
 from desktop_app.core.engine import CancelFlag
 from desktop_app.core.errors import Cancelled, CheckpointError
 from desktop_app.core.memory import PartSize
-from desktop_app.studio.checkpoint_rows import CheckpointAccess, Homes
+from desktop_app.store.checkpoint_care import Homes
+from desktop_app.studio.checkpoint_rows import CheckpointAccess
 
 BASE, REFINER, PICKLED, GATED = "org/base", "org/refiner", "org/pickled", "org/gated"
 SLICE = 1000

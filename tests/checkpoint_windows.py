@@ -11,8 +11,9 @@ from checkpoint_cases import BASE, CATALOG, GATED, PICKLED, REFINER, SLICE, Fold
 
 from desktop_app.core.download import DownloadProgress
 from desktop_app.core.errors import CheckpointError
+from desktop_app.store.checkpoint_care import Homes
 from desktop_app.studio.checkpoint_model import CheckpointModel
-from desktop_app.studio.checkpoint_rows import CheckpointRow, Homes
+from desktop_app.studio.checkpoint_rows import CheckpointRow
 from desktop_app.studio.checkpoint_work import CheckpointWork
 from desktop_app.studio.downloads import Downloads
 from desktop_app.ui.checkpoint_commands import Command

@@ -18,11 +18,11 @@ import psutil
 from desktop_app import __version__
 from desktop_app.cli.arguments import OFFLINE_VARIABLE, is_offline
 from desktop_app.cli.refs import explain
-from desktop_app.core.checkpoint import CheckpointInfo
+from desktop_app.core.checkpoint import CheckpointInfo, Home
 from desktop_app.core.engine import EngineStatus
 from desktop_app.core.errors import CheckpointError, StudioError
 from desktop_app.core.memory import Choice, Verdict, choose_plan
-from desktop_app.store.checkpoint_care import Home, home_of
+from desktop_app.store.checkpoint_care import home_of
 from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.hub import Hub
 from desktop_app.store.hub_token import VARIABLE, HubToken

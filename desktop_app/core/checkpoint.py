@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from desktop_app.core.memory import PartSize
@@ -10,6 +11,15 @@ from desktop_app.core.request import StageKind
 
 STARTER = "starter"
 """REF of the checkpoint that ships with the program."""
+
+
+class Home(Enum):
+    """To whom a checkpoint belongs; its value is what the user reads. Only an OWN one is ever changed."""
+
+    PROGRAM = "part of the program"
+    OWN = "own"
+    SHARED = "shared, read-only"
+    ELSEWHERE = "used in place"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from desktop_app.core.checkpoint import STARTER
+from desktop_app.core.checkpoint import STARTER, Home
 from desktop_app.core.download import DownloadProgress, ReportDownload
 from desktop_app.core.engine import CancelFlag
 from desktop_app.core.errors import CheckpointError
@@ -45,15 +45,6 @@ ConvertPickles = Callable[[Path, Path, ReportDownload, CancelFlag], Path]
 
 _SHA256 = "0" * 64
 """A hash's kind is told by its length."""
-
-
-class Home(Enum):
-    """To whom a checkpoint belongs; its value is what the user reads. Only an OWN one is ever changed."""
-
-    PROGRAM = "part of the program"
-    OWN = "own"
-    SHARED = "shared, read-only"
-    ELSEWHERE = "used in place"
 
 
 class Form(Enum):
@@ -86,14 +77,34 @@ class Whereabouts:
 # Where they are ----------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Homes:
+    """Folders that tell to whom a checkpoint belongs: our own, that of what ships with the program, and the caches of
+    other programs.
+    """
+
+    own: Path
+    program: Path
+    shared: tuple[Path, ...] = ()
+
+    def home_of(self, path: Path) -> Home:
+        """To whom ``path`` belongs. A link in our own folder is ours."""
+        real = path.resolve()
+        if real.is_relative_to(self.program.resolve()):
+            return Home.PROGRAM
+        if path.is_relative_to(self.own) or real.is_relative_to(self.own.resolve()):
+            return Home.OWN
+        return Home.SHARED if any(real.is_relative_to(cache) for cache in self.shared) else Home.ELSEWHERE
+
+
+def homes(paths: Paths) -> Homes:
+    """Those of this user. Raises `StoreError`."""
+    return Homes(paths.checkpoints, resources_dir() / STARTER, tuple(shared_caches()))
+
+
 def home_of(paths: Paths, path: Path) -> Home:
     """To whom ``path`` belongs."""
-    real = path.resolve()
-    if real.is_relative_to((resources_dir() / STARTER).resolve()):
-        return Home.PROGRAM
-    if path.is_relative_to(paths.checkpoints) or real.is_relative_to(paths.checkpoints.resolve()):
-        return Home.OWN
-    return Home.SHARED if any(real.is_relative_to(cache) for cache in shared_caches()) else Home.ELSEWHERE
+    return homes(paths).home_of(path)
 
 
 def locate(paths: Paths, ref: str) -> Whereabouts:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from desktop_app.core.checkpoint import STARTER
 from desktop_app.core.download import DownloadPlan, RemoteFile, ReportDownload, UnfinishedDownload
 from desktop_app.core.engine import CancelFlag
 from desktop_app.core.errors import CheckpointError
@@ -14,8 +13,8 @@ from desktop_app.store import checkpoint_care as care
 from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.downloads import CheckpointDownloads
 from desktop_app.store.hub_cache import find_snapshot, shared_caches
-from desktop_app.store.paths import Paths, resources_dir
-from desktop_app.studio.checkpoint_rows import CheckpointAccess, Homes
+from desktop_app.store.paths import Paths
+from desktop_app.studio.checkpoint_rows import CheckpointAccess
 from desktop_app.studio.downloads import Convert
 
 
@@ -29,7 +28,7 @@ def access_to(paths: Paths) -> CheckpointAccess:
         discard=partial(care.discard, paths),
         verify=partial(care.verify, paths),
         bring_in=partial(care.bring_in, paths),
-        homes=Homes(paths.checkpoints, resources_dir() / STARTER, tuple(shared_caches())),
+        homes=care.homes(paths),
     )
 
 

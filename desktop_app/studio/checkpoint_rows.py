@@ -12,12 +12,13 @@ from enum import Enum
 from pathlib import Path
 
 from desktop_app.core.catalog import CatalogEntry
-from desktop_app.core.checkpoint import CheckpointInfo
+from desktop_app.core.checkpoint import CheckpointInfo, Home
 from desktop_app.core.download import ReportDownload
 from desktop_app.core.engine import CancelFlag
 from desktop_app.core.errors import StudioError
 from desktop_app.core.memory import PartSize
 from desktop_app.core.request import StageKind
+from desktop_app.store.checkpoint_care import Homes
 from desktop_app.studio.checkpoint_judge import Judge, Judgement
 from desktop_app.studio.downloads import Download, DownloadState
 
@@ -37,42 +38,12 @@ class Section(Enum):
     AVAILABLE = "available"
 
 
-class Place(Enum):
-    """Where an installed checkpoint lies, which says whether it can be removed."""
-
-    PROGRAM = "program"
-    OWN = "own"
-    SHARED = "shared"
-    ELSEWHERE = "elsewhere"
-
-
 @dataclass(frozen=True)
 class DiskUse:
     """Bytes of all own checkpoints, and bytes that are free on their disk."""
 
     used: int
     free: int
-
-
-@dataclass(frozen=True)
-class Homes:
-    """Folders that tell where a checkpoint belongs."""
-
-    own: Path
-    program: Path
-    shared: tuple[Path, ...] = ()
-
-    def place_of(self, path: Path) -> Place:
-        """Where ``path`` lies."""
-        real = path.resolve()
-        for place, folders in (
-            (Place.OWN, (self.own,)),
-            (Place.PROGRAM, (self.program,)),
-            (Place.SHARED, self.shared),
-        ):
-            if any(path.is_relative_to(folder) or real.is_relative_to(folder.resolve()) for folder in folders):
-                return place
-        return Place.ELSEWHERE
 
 
 @dataclass(frozen=True)
@@ -106,7 +77,7 @@ class Installed:
     label: str
     family: str = ""
     path: Path | None = None
-    place: Place = Place.ELSEWHERE
+    place: Home = Home.ELSEWHERE
     size_bytes: int = 0
     parts: tuple[PartSize, ...] = ()
     native_size: int = 0
@@ -295,7 +266,7 @@ def _read_installed(ref: str, found: CheckpointInfo | StudioError, access: Check
         found.label,
         found.family,
         found.path,
-        access.homes.place_of(found.path),
+        access.homes.home_of(found.path),
         bytes_of(found.path) or found.size_bytes,
         found.parts,
         found.native_size,
@@ -311,7 +282,7 @@ def _read_unusable(ref: str, error: StudioError, access: CheckpointAccess) -> In
         is_pickled = bool(hub_id(ref)) and access.has_pickles(path)
     except StudioError:
         is_pickled = False
-    place, label = access.homes.place_of(path), ref if hub_id(ref) else path.name
+    place, label = access.homes.home_of(path), ref if hub_id(ref) else path.name
     return Installed(ref, label, path=path, place=place, size_bytes=bytes_of(path), is_pickled=is_pickled, error=error)
 
 
@@ -339,7 +310,7 @@ def _row_of_installed(found: Installed, entry: CatalogEntry | None, judge: Judge
 
 def _by_name(row: CheckpointRow) -> tuple[bool, str]:
     """What ships with the program comes first, then the others as a reader looks them up."""
-    ships = row.installed is not None and row.installed.place is Place.PROGRAM
+    ships = row.installed is not None and row.installed.place is Home.PROGRAM
     return not ships, row.label.casefold()
 
 

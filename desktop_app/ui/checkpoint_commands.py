@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from desktop_app.core.checkpoint import Home
 from desktop_app.core.errors import StudioError
-from desktop_app.studio.checkpoint_rows import CheckpointRow, Place, hub_id
+from desktop_app.studio.checkpoint_rows import CheckpointRow, hub_id
 from desktop_app.studio.checkpoint_work import Task, WorkKind
 from desktop_app.studio.downloads import CAN_PAUSE, DownloadState
 from desktop_app.ui.checkpoint_texts import is_long, needs_token, translate
@@ -226,17 +227,17 @@ def _commands_of_installed(row: CheckpointRow, around: Circumstances) -> list[Co
     commands = [Command.USE] if row.error is None and row.can_paint else []
     if row.installed.is_pickled:
         commands.append(Command.CONVERT)
-    elif is_damaged and is_from_hub and row.installed.place is not Place.SHARED:
+    elif is_damaged and is_from_hub and row.installed.place is not Home.SHARED:
         commands.append(Command.REPAIR)
     if around.is_busy and around.task is not None and around.task.kind is WorkKind.VERIFY:
         commands.append(Command.STOP_WORK)
-    elif row.error is None and row.installed.place is not Place.PROGRAM:
+    elif row.error is None and row.installed.place is not Home.PROGRAM:
         commands.append(Command.VERIFY)
     if row.installed.path is not None:
         commands.append(Command.SHOW_FOLDER)
     if is_from_hub:
         commands.append(Command.OPEN_PAGE)
-    removes = {Place.OWN: [Command.REMOVE], Place.ELSEWHERE: [Command.FORGET]}
+    removes = {Home.OWN: [Command.REMOVE], Home.ELSEWHERE: [Command.FORGET]}
     return [*commands, *removes.get(row.installed.place, [])]
 
 

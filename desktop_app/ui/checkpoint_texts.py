@@ -8,10 +8,11 @@ from PySide6.QtCore import QCoreApplication, QLocale
 from PySide6.QtGui import QGuiApplication
 
 from desktop_app.core.catalog import Role
+from desktop_app.core.checkpoint import Home
 from desktop_app.core.download import DownloadProgress
 from desktop_app.core.errors import StudioError
 from desktop_app.core.memory import Verdict
-from desktop_app.studio.checkpoint_rows import CheckpointRow, Place, Section
+from desktop_app.studio.checkpoint_rows import CheckpointRow, Section
 from desktop_app.studio.checkpoint_work import Task, WorkKind
 from desktop_app.studio.downloads import AT_WORK, Download, DownloadState
 from desktop_app.ui.job_texts import clock
@@ -52,11 +53,11 @@ STATES: dict[DownloadState, str] = {
     DownloadState.FAILED: QT_TRANSLATE_NOOP("Checkpoints", "Failed"),
     DownloadState.DONE: QT_TRANSLATE_NOOP("Checkpoints", "Done"),
 }
-PLACES: dict[Place, str] = {
-    Place.PROGRAM: QT_TRANSLATE_NOOP("Checkpoints", "Ships with Underpaint"),
-    Place.OWN: QT_TRANSLATE_NOOP("Checkpoints", "In Underpaint's own folder"),
-    Place.SHARED: QT_TRANSLATE_NOOP("Checkpoints", "In the Hugging Face cache, shared with other programs"),
-    Place.ELSEWHERE: QT_TRANSLATE_NOOP("Checkpoints", "Used where it is"),
+PLACES: dict[Home, str] = {
+    Home.PROGRAM: QT_TRANSLATE_NOOP("Checkpoints", "Ships with Underpaint"),
+    Home.OWN: QT_TRANSLATE_NOOP("Checkpoints", "In Underpaint's own folder"),
+    Home.SHARED: QT_TRANSLATE_NOOP("Checkpoints", "In the Hugging Face cache, shared with other programs"),
+    Home.ELSEWHERE: QT_TRANSLATE_NOOP("Checkpoints", "Used where it is"),
 }
 TOKEN_PLACES: dict[str, str] = {
     "keyring": QT_TRANSLATE_NOOP("Checkpoints", "in the system keyring"),

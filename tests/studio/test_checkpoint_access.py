@@ -11,11 +11,11 @@ from hub_repos import QUICK, go_online, write_repo
 from hub_server import HubServer
 from support import STARTER
 
-from desktop_app.core.checkpoint import CheckpointInfo
+from desktop_app.core.checkpoint import CheckpointInfo, Home
 from desktop_app.store.downloads import CheckpointDownloads
 from desktop_app.store.hub import Hub
 from desktop_app.studio.checkpoint_access import CheckpointSource, access_to, converter
-from desktop_app.studio.checkpoint_rows import CheckpointAccess, Place, read_survey
+from desktop_app.studio.checkpoint_rows import CheckpointAccess, read_survey
 from desktop_app.studio.downloads import Downloads, DownloadState
 
 REF, PICKLED, GATED, ICONS = "org/weights", "org/pickles", "org/gated", "org/icons"
@@ -91,7 +91,7 @@ def test_what_is_downloaded_is_installed_verified_and_removed(qtbot, hub, make, 
     with qtbot.waitSignal(downloads.finished, timeout=20_000) as finished:
         downloads.start(ICONS)
     found = {each.ref: each for each in read_survey(access).installed}[ICONS]
-    assert (found.place, found.path, found.error) == (Place.OWN, finished.args[1], None)
+    assert (found.place, found.path, found.error) == (Home.OWN, finished.args[1], None)
     assert found.size_bytes > 10_000_000
     assert list(access.verify(ICONS, lambda _: None, downloads.find(ICONS).cancel)) == []
     assert access.remove(ICONS) > 10_000_000
@@ -159,7 +159,7 @@ def test_pickles_of_another_program_are_converted_without_a_connection(qtbot, hu
     (snapshot.parent.parent / "refs").mkdir()
     (snapshot.parent.parent / "refs" / "main").write_text("0" * 40)
     found = {each.ref: each for each in read_survey(access_to(paths)).installed}[PICKLED]
-    assert (found.place, found.is_pickled, found.path) == (Place.SHARED, True, snapshot)
+    assert (found.place, found.is_pickled, found.path) == (Home.SHARED, True, snapshot)
     downloads = make()
     downloads.set_online(False)
     with qtbot.waitSignal(downloads.consent_needed):
@@ -175,7 +175,7 @@ def test_a_file_is_imported_and_a_folder_used_where_it_is(access, tmp_path, path
     ref = access.bring_in(folder, lambda _: None, None)
     info = access.survey()[ref]
     assert isinstance(info, CheckpointInfo)
-    assert access.homes.place_of(info.path) is Place.ELSEWHERE
+    assert access.homes.home_of(info.path) is Home.ELSEWHERE
     assert access.remove(ref) == 0
     assert ref not in access.survey()
     assert folder.is_dir()

@@ -11,8 +11,9 @@ from PySide6.QtCore import QPersistentModelIndex, Qt
 from desktop_app.core.engine import EngineStatus
 from desktop_app.core.errors import CheckpointError, StoreError
 from desktop_app.core.memory import Verdict
+from desktop_app.store.checkpoint_care import Homes
 from desktop_app.studio.checkpoint_model import CheckpointModel
-from desktop_app.studio.checkpoint_rows import CheckpointRow, Homes, RowFilter, Section
+from desktop_app.studio.checkpoint_rows import CheckpointRow, RowFilter, Section
 from desktop_app.studio.downloads import Downloads, DownloadState
 
 

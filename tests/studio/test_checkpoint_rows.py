@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from checkpoint_cases import BASE, CATALOG, GATED, PICKLED, REFINER, make_access, make_info
 
+from desktop_app.core.checkpoint import Home
 from desktop_app.core.download import DownloadPlan, DownloadProgress, RemoteFile
 from desktop_app.core.errors import CheckpointError
 from desktop_app.core.request import StageKind
+from desktop_app.store.checkpoint_care import Homes
 from desktop_app.studio.checkpoint_rows import (
     CheckpointRow,
-    Homes,
     Installed,
-    Place,
     RowFilter,
     Section,
     Survey,
@@ -126,7 +126,7 @@ def test_a_download_knows_its_size_from_the_plan_and_before_from_what_was_left()
 
 
 def test_what_is_here_is_listed_by_name_after_what_ships_with_the_program():
-    places = {"org/z": Place.OWN, "starter": Place.PROGRAM, BASE: Place.OWN, "org/a": Place.ELSEWHERE}
+    places = {"org/z": Home.OWN, "starter": Home.PROGRAM, BASE: Home.OWN, "org/a": Home.ELSEWHERE}
     labels = {"org/z": "zebra", "starter": "Starter", BASE: "unused", "org/a": "Ant"}
     found = [Installed(ref, labels[ref], place=place) for ref, place in places.items()]
     assert refs(list_rows(Survey(tuple(found))), Section.INSTALLED) == ["starter", "org/a", BASE, "org/z"]
@@ -161,8 +161,8 @@ def test_a_prior_does_not_paint(access, tmp_path):
 def test_a_survey_tells_what_is_here_where_it_lies_and_what_is_damaged(access):
     survey = read_survey(access)
     starter, bad = survey.installed
-    assert (starter.label, starter.place, starter.error) == ("Starter", Place.PROGRAM, None)
-    assert (bad.label, bad.place, bad.error.title) == ("bad", Place.OWN, "It is damaged")
+    assert (starter.label, starter.place, starter.error) == ("Starter", Home.PROGRAM, None)
+    assert (bad.label, bad.place, bad.error.title) == ("bad", Home.OWN, "It is damaged")
     assert survey.disk.free > 0
 
 
@@ -172,10 +172,10 @@ def test_families_are_those_of_the_catalog_and_of_what_is_here(access):
 
 @pytest.mark.parametrize(
     ("path", "place"),
-    [("own/x", Place.OWN), ("program/x", Place.PROGRAM), ("shared/x", Place.SHARED), ("art/x", Place.ELSEWHERE)],
+    [("own/x", Home.OWN), ("program/x", Home.PROGRAM), ("shared/x", Home.SHARED), ("art/x", Home.ELSEWHERE)],
 )
 def test_the_folder_says_to_whom_a_checkpoint_belongs(path, place):
-    assert Homes(Path("/own"), Path("/program"), (Path("/shared"),)).place_of(Path("/") / path) is place
+    assert Homes(Path("/own"), Path("/program"), (Path("/shared"),)).home_of(Path("/") / path) is place
 
 
 def test_disk_use_counts_files_once_and_no_links(tmp_path):

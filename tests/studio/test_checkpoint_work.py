@@ -11,7 +11,7 @@ from checkpoint_cases import make_access
 
 from desktop_app.core.download import DownloadProgress
 from desktop_app.core.errors import Cancelled, CheckpointError
-from desktop_app.studio.checkpoint_rows import Homes
+from desktop_app.store.checkpoint_care import Homes
 from desktop_app.studio.checkpoint_work import CheckpointWork, WorkKind
 
 
