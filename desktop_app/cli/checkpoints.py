@@ -26,7 +26,6 @@ from desktop_app.store.checkpoint_care import (
     bring_in,
     converted_from,
     discard,
-    has_pickles,
     home_of,
     keep_converted,
     locate,
@@ -37,6 +36,7 @@ from desktop_app.store.checkpoint_files import HALF
 from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.downloads import CheckpointDownloads
 from desktop_app.store.hub import Hub, read_ref
+from desktop_app.store.hub_cache import has_pickles
 from desktop_app.store.hub_errors import size_text
 from desktop_app.store.hub_token import HubToken
 from desktop_app.store.paths import Paths, resources_dir, user_paths

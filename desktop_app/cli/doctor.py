@@ -17,10 +17,9 @@ import psutil
 
 from desktop_app import __version__
 from desktop_app.cli.arguments import OFFLINE_VARIABLE, is_offline
-from desktop_app.cli.refs import explain
 from desktop_app.core.checkpoint import CheckpointInfo, Home
 from desktop_app.core.engine import EngineStatus
-from desktop_app.core.errors import CheckpointError, StudioError
+from desktop_app.core.errors import CheckpointError, CheckpointMissing, StudioError
 from desktop_app.core.memory import Choice, Verdict, choose_plan
 from desktop_app.store.checkpoint_care import home_of
 from desktop_app.store.checkpoints import CheckpointStore
@@ -159,8 +158,8 @@ def _tell_checkpoints(paths: Paths, status: EngineStatus | str) -> Lines:
         if isinstance(found, CheckpointInfo):
             yield ref, _judge(store, found, home_of(paths, found.path), status)
         else:
-            error = explain(ref, found, paths)
-            yield ref, f"WILL NOT RUN: {error}{f'. {error.hint}' if error is not found else ''}"
+            hint = f". {found.hint}" if isinstance(found, CheckpointMissing) else ""
+            yield ref, f"WILL NOT RUN: {found}{hint}"
 
 
 def _judge(store: CheckpointStore, info: CheckpointInfo, home: Home, status: EngineStatus | str) -> str:

@@ -9,14 +9,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from desktop_app.cli.arguments import engine_options, given_params, is_offline
 from desktop_app.cli.console import ProgressBar, keep_decoders_silent
 from desktop_app.cli.interrupt import cancel_on_interrupt
-from desktop_app.cli.refs import describe, lasting_ref, refuse_missing
+from desktop_app.cli.refs import lasting_ref, refuse_missing
 from desktop_app.core.checkpoint import STARTER, CheckpointInfo
 from desktop_app.core.engine import Engine, Result
 from desktop_app.core.errors import ImageError, RequestError, StoreError
@@ -54,7 +53,7 @@ def generate(options: argparse.Namespace) -> int:
         params = replace(start.params, **given)
         if start.recipe:
             refuse_missing(start.recipe, options.recipe or STARTER, params, checkpoints)
-        look = partial(describe, checkpoints=checkpoints, paths=paths)
+        look = checkpoints.describe
         info = look(params.checkpoint)
         refuse_unused(given, params, info)
         params = _name_for_good(params, info, look, paths)

@@ -6,38 +6,14 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from desktop_app.core.checkpoint import STARTER, CheckpointInfo
-from desktop_app.core.errors import CheckpointError, CheckpointMissing
+from desktop_app.core.checkpoint import STARTER
+from desktop_app.core.errors import CheckpointMissing
 from desktop_app.core.params import Params
 from desktop_app.core.recipe import Recipe
-from desktop_app.store.checkpoint_care import Form, has_pickles, locate
+from desktop_app.store.checkpoint_care import Form, locate
 from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.paths import Paths
 from desktop_app.store.recipes import SUFFIX
-
-
-def describe(ref: str, checkpoints: CheckpointStore, paths: Paths) -> CheckpointInfo:
-    """What is known of ``ref``. Raises `CheckpointError`, which tells of the conversion where that is what it needs."""
-    try:
-        return checkpoints.describe(ref)
-    except CheckpointError as e:
-        raise explain(ref, e, paths) from e
-
-
-def explain(ref: str, error: CheckpointError, paths: Paths) -> CheckpointError:
-    """``error``, or what can be done about a hub's checkpoint of which the weights are pickled."""
-    if isinstance(error, CheckpointMissing) or not _is_pickled(ref, paths):
-        return error
-    hint = f"Once you agree, they are converted by: {download_command([ref])}"
-    return CheckpointError("The weights of the checkpoint are pickled", ref, hint)
-
-
-def _is_pickled(ref: str, paths: Paths) -> bool:
-    try:
-        place = locate(paths, ref)
-        return place.form is Form.SNAPSHOT and not is_path(ref, paths) and has_pickles(place.path)
-    except (CheckpointError, OSError):
-        return False
 
 
 def is_path(ref: str, paths: Paths) -> bool:

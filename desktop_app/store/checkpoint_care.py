@@ -21,9 +21,7 @@ from desktop_app.core.checkpoint import STARTER, Home
 from desktop_app.core.download import DownloadProgress, ReportDownload
 from desktop_app.core.engine import CancelFlag
 from desktop_app.core.errors import CheckpointError
-from desktop_app.core.families import family_of
 from desktop_app.store.checkpoint_files import damaged, read_json
-from desktop_app.store.checkpoint_index import INDEX_NAME
 from desktop_app.store.checkpoints import HUB_ID, CheckpointStore, is_single_file
 from desktop_app.store.file_import import import_file, record_path, remove_file, verify_file
 from desktop_app.store.files import make_folder, store_error, temporary_path, write_atomic
@@ -37,7 +35,6 @@ from desktop_app.store.hub_cache import (
     shared_caches,
     verify_snapshot,
 )
-from desktop_app.store.hub_files import choose_weights, parts_of
 from desktop_app.store.paths import Paths, resources_dir
 
 ConvertPickles = Callable[[Path, Path, ReportDownload, CancelFlag], Path]
@@ -172,20 +169,6 @@ def verify(paths: Paths, ref: str, report: ReportDownload, cancel: CancelFlag) -
     if found.form is Form.CONVERTED:
         return _verify_sums(found.path, report, cancel)
     return [] if verify_file(found.path, report, cancel) else [found.path.name]
-
-
-def has_pickles(snapshot: Path) -> bool:
-    """Whether ``snapshot`` has parts of which the weights are pickled. Raises `CheckpointError`."""
-    if not (snapshot / INDEX_NAME).is_file():
-        return False
-    index = read_json(snapshot, snapshot / INDEX_NAME)
-    family = family_of(index)
-    return family is not None and any(_is_pickled(snapshot / part) for part in parts_of(index, family))
-
-
-def _is_pickled(part: Path) -> bool:
-    names = [path.name for path in part.iterdir()] if part.is_dir() else []
-    return any(name.endswith(".bin") for name in choose_weights(names, ""))
 
 
 def _bytes_of(files: Iterable[Path]) -> int:

@@ -37,7 +37,7 @@ from desktop_app.store.checkpoint_index import (
     read_family,
     read_parts,
 )
-from desktop_app.store.hub_cache import find_snapshot, list_snapshots, shared_caches
+from desktop_app.store.hub_cache import find_snapshot, has_pickles, list_snapshots, shared_caches
 from desktop_app.store.outside import OutsideCheckpoints
 from desktop_app.store.paths import Paths, resources_dir
 from desktop_app.store.single_file import Layout, read_layout
@@ -150,6 +150,9 @@ class CheckpointStore:
         if snapshot is None:
             hint = "Download it in the Checkpoints window, or by: underpaint checkpoints download "
             raise CheckpointMissing("The checkpoint is not on this machine", ref, hint + ref, ref)
+        if has_pickles(snapshot):
+            hint = "They are converted in the Checkpoints window, if you agree, or by: underpaint checkpoints download "
+            raise CheckpointMissing("The weights of the checkpoint are pickled", ref, hint + ref, ref)
         if not (snapshot / INDEX_NAME).is_file():
             return next(path for path in snapshot.glob(f"*{SINGLE_FILE}") if path.is_file())
         return snapshot

@@ -28,6 +28,7 @@ from desktop_app.core.download import DownloadProgress, RemoteFile, ReportDownlo
 from desktop_app.core.engine import CancelFlag
 from desktop_app.core.errors import Cancelled, CheckpointError, StoreError
 from desktop_app.core.families import family_of
+from desktop_app.store.checkpoint_files import read_json
 from desktop_app.store.checkpoint_index import INDEX_NAME
 from desktop_app.store.download_journal import Journal
 from desktop_app.store.files import make_folder, store_error, write_atomic
@@ -295,6 +296,20 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ValueError("no JSON object")
     return data
+
+
+def has_pickles(snapshot: Path) -> bool:
+    """Whether ``snapshot`` has parts of which the weights are pickled. Raises `CheckpointError`."""
+    if not (snapshot / INDEX_NAME).is_file():
+        return False
+    index = read_json(snapshot, snapshot / INDEX_NAME)
+    family = family_of(index)
+    return family is not None and any(_is_pickled(snapshot / part) for part in parts_of(index, family))
+
+
+def _is_pickled(part: Path) -> bool:
+    names = [path.name for path in part.iterdir()] if part.is_dir() else []
+    return any(name.endswith(".bin") for name in choose_weights(names, ""))
 
 
 # Removing and verifying --------------------------------------------------------------------------

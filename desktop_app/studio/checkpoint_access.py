@@ -12,7 +12,7 @@ from desktop_app.core.errors import CheckpointError
 from desktop_app.store import checkpoint_care as care
 from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.downloads import CheckpointDownloads
-from desktop_app.store.hub_cache import find_snapshot, shared_caches
+from desktop_app.store.hub_cache import find_snapshot, has_pickles, shared_caches
 from desktop_app.store.paths import Paths
 from desktop_app.studio.checkpoint_rows import CheckpointAccess
 from desktop_app.studio.downloads import Convert
@@ -23,7 +23,7 @@ def access_to(paths: Paths) -> CheckpointAccess:
     return CheckpointAccess(
         survey=CheckpointStore(paths).survey,
         find=partial(_find, paths),
-        has_pickles=care.has_pickles,
+        has_pickles=has_pickles,
         remove=partial(_remove, paths),
         discard=partial(care.discard, paths),
         verify=partial(care.verify, paths),
@@ -76,7 +76,7 @@ class CheckpointSource:
     def _pickled(self, ref: str) -> Path | None:
         """A whole snapshot of ``ref`` that is here and has pickles."""
         snapshot = find_snapshot([self._paths.checkpoints, *shared_caches()], ref)
-        return snapshot if snapshot is not None and care.has_pickles(snapshot) else None
+        return snapshot if snapshot is not None and has_pickles(snapshot) else None
 
 
 def _find(paths: Paths, ref: str) -> Path | None:

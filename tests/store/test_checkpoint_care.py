@@ -20,13 +20,13 @@ from desktop_app.store.checkpoint_care import (
     converted_from,
     discard,
     disk_use,
-    has_pickles,
     keep_converted,
     locate,
     remove,
     verify,
 )
 from desktop_app.store.checkpoints import CheckpointStore
+from desktop_app.store.hub_cache import has_pickles
 from desktop_app.store.paths import Paths
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
