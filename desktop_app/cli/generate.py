@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from desktop_app.core.engine import Engine, Result
 from desktop_app.core.errors import ImageError, RequestError, StoreError
 from desktop_app.core.image import encode_png, load_image, read_texts
 from desktop_app.core.params import Params
-from desktop_app.core.planning import build_requests
+from desktop_app.core.planning import RunFacts, build_requests, plan_run
 from desktop_app.core.recipe import Recipe
 from desktop_app.core.request import ImageRef, Request, hash_pixels
 from desktop_app.core.stages import Describe, family_of_checkpoint, refuse_unused
@@ -58,6 +59,8 @@ def generate(options: argparse.Namespace) -> int:
         refuse_unused(given, params, info)
         params = _name_for_good(params, info, look, paths)
         requests = build_requests(params, start.init_image, info, describe=look)
+        if not options.source:
+            _tell_unused(plan_run(params, start.init_image.size if start.init_image else None, info, look))
         outs = _name_outs(options.out, params.count, overwrite=options.overwrite)
         if not options.overwrite:
             _spare_sources(outs, start.init_image, options.source)
@@ -65,6 +68,12 @@ def generate(options: argparse.Namespace) -> int:
         engine.configure(engine_options(options))
         _run_all(engine, requests, outs, as_json=options.json)
     return 0
+
+
+def _tell_unused(facts: RunFacts) -> None:
+    """What has no effect though it was asked for: weights in a prompt. Other flags without effect are refused."""
+    for sentence in facts.unused:
+        print(f"underpaint: {sentence.rstrip('.')}.", file=sys.stderr)
 
 
 def _name_for_good(params: Params, info: CheckpointInfo, look: Describe, paths: Paths) -> Params:

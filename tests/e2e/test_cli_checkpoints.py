@@ -312,6 +312,12 @@ def test_an_edit_family_takes_no_strength_and_says_so(generate, refused):
     repeat(generate, first)
 
 
+def test_weights_that_a_family_reads_as_plain_text_are_told(attempt):
+    status, _, err = attempt(*QUICK, "--checkpoint", KONTEXT, "--prompt", "a (cat:1.3)")
+    assert status == 0
+    assert err.startswith("underpaint: Weights are not used.")
+
+
 # Recipes -----------------------------------------------------------------------------------------
 
 
