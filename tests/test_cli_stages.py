@@ -6,8 +6,7 @@ import json
 
 import pytest
 from support import make_picture
-from tiny import write_stable_diffusion_xl
-from tiny_kandinsky import write_decoder, write_prior
+from tiny_kandinsky import write_stages
 
 from desktop_app.__main__ import main
 from desktop_app.core.image import read_texts
@@ -17,11 +16,7 @@ from desktop_app.core.image import read_texts
 def checkpoints(tmp_path_factory):
     """A folder with one of each kind."""
     folder = tmp_path_factory.mktemp("checkpoints")
-    write_stable_diffusion_xl(folder / "base")
-    write_stable_diffusion_xl(folder / "refiner", is_refiner=True)
-    write_prior(folder / "prior")
-    write_decoder(folder / "decoder", str(folder / "prior"))
-    return folder
+    return write_stages(folder)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tiny import write_tokenizer
+from tiny import write_stable_diffusion_xl, write_tokenizer
 
 WIDTH = 32
 """Of the embeddings that go from the prior to the decoder."""
@@ -116,3 +116,12 @@ def _movq():
         num_vq_embeddings=12,
         vq_embed_dim=4,
     )
+
+
+def write_stages(folder: Path) -> Path:
+    """Checkpoints for pictures of two stages, or with a prior: ``base``, ``refiner``, ``prior`` and ``decoder``."""
+    write_stable_diffusion_xl(folder / "base")
+    write_stable_diffusion_xl(folder / "refiner", is_refiner=True)
+    write_prior(folder / "prior")
+    write_decoder(folder / "decoder", str(folder / "prior"))
+    return folder

@@ -4,13 +4,18 @@ everything else left out. Nothing is opened here but JSON.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from desktop_app.core.errors import CheckpointError
-from desktop_app.store.checkpoint_files import HALF, check_inside, damaged, has_variant, read_json, weight_files
+from desktop_app.store.checkpoint_files import (
+    HALF,
+    check_inside,
+    damaged,
+    has_variant,
+    read_json,
+    readable,
+    weight_files,
+)
 
 MAX_TEXT_BYTES = 64 * 1024**2
 """Tokenizers of large text encoders come near to it."""
@@ -64,7 +69,7 @@ class ConversionPlan:
 def plan_conversion(source: Path) -> ConversionPlan:
     """The plan for the folder ``source`` in diffusers layout. Raises `CheckpointError`."""
     plan = ConversionPlan()
-    with _readable(source):
+    with readable(source):
         entries = sorted(path for path in source.iterdir() if not path.name.startswith("."))
         for path in entries:
             check_inside(source, path)
@@ -73,16 +78,6 @@ def plan_conversion(source: Path) -> ConversionPlan:
             _add_texts(plan, source, part)
             _add_weights(plan, source, part)
     return plan
-
-
-@contextlib.contextmanager
-def _readable(source: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as e:
-        detail = f"{source}: {e.strerror or e}"
-        hint = "Make the folder and all in it readable for you, and check its disk."
-        raise CheckpointError("The checkpoint cannot be read", detail, hint) from e
 
 
 def _add_texts(plan: ConversionPlan, source: Path, place: Path) -> None:

@@ -4,8 +4,9 @@ inside. Nothing is loaded.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,17 @@ def damaged(path: Path, reason: str) -> CheckpointError:
     return CheckpointError(
         "The checkpoint is damaged", f"{path.parent.name}/{path.name}: {reason}", "Fetch this file again."
     )
+
+
+@contextlib.contextmanager
+def readable(what: object) -> Iterator[None]:
+    """What the disk refuses inside is told of ``what``, a REF or a path, as `CheckpointError`."""
+    try:
+        yield
+    except OSError as e:
+        detail = f"{str(what)[:200]}: {e.strerror or e}"
+        hint = "Make the folder and all in it readable for you, and check its disk."
+        raise CheckpointError("The checkpoint cannot be read", detail, hint) from e
 
 
 def read_json(folder: Path, path: Path) -> dict[str, Any]:

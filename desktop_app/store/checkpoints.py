@@ -6,10 +6,9 @@ code of a checkpoint is ever run.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -22,6 +21,7 @@ from desktop_app.store.checkpoint_files import (
     check_weights,
     choose_variant,
     damaged,
+    readable,
     unsafe,
 )
 from desktop_app.store.checkpoint_index import (
@@ -62,7 +62,7 @@ class CheckpointStore:
 
     def resolve(self, ref: str) -> Path:
         """The folder or the single file of the checkpoint ``ref``, checked file by file. Raises `CheckpointError`."""
-        with _readable(ref):
+        with readable(ref):
             found = self._find(ref)
             if found.is_file():
                 _read_file(found)
@@ -72,7 +72,7 @@ class CheckpointStore:
 
     def describe(self, ref: str) -> CheckpointInfo:
         """What is known of ``ref`` from its JSON files and the headers of its weights. Raises `CheckpointError`."""
-        with _readable(ref):
+        with readable(ref):
             found = self._find(ref)
             return _describe_file(ref, found) if found.is_file() else _describe_folder(ref, found)
 
@@ -161,16 +161,6 @@ class CheckpointStore:
 def is_single_file(path: Path) -> bool:
     """Whether ``path`` is a file that may be a checkpoint in one, by its name."""
     return path.suffix.lower() == SINGLE_FILE and path.is_file()
-
-
-@contextlib.contextmanager
-def _readable(ref: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as e:
-        detail = f"{ref[:200]}: {e.strerror or e}"
-        hint = "Make the folder and all in it readable for you, and check its disk."
-        raise CheckpointError("The checkpoint cannot be read", detail, hint) from e
 
 
 def _starter() -> Path:

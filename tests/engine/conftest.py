@@ -17,7 +17,7 @@ from desktop_app.engine.diffusers_engine import DiffusersEngine
 from desktop_app.engine.fake import FakeEngine
 from desktop_app.engine.process import EngineProcess
 from desktop_app.store.checkpoints import CheckpointStore
-from desktop_app.store.paths import user_paths
+from desktop_app.store.paths import Paths, user_paths
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +33,13 @@ def diffusers_engine(engine_data_dir: Path) -> Iterator[DiffusersEngine]:
     engine = DiffusersEngine(CheckpointStore(user_paths(engine_data_dir)).resolve, threads=1)
     engine.warm_up("starter")
     with closing(engine):
+        yield engine
+
+
+@pytest.fixture
+def own_engine(paths: Paths) -> Iterator[DiffusersEngine]:
+    """In this process, for one test alone."""
+    with closing(DiffusersEngine(CheckpointStore(paths).resolve, threads=1)) as engine:
         yield engine
 
 

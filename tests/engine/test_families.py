@@ -14,7 +14,6 @@ from tiny import write_stable_diffusion, write_stable_diffusion_xl
 from desktop_app.core.errors import CheckpointError, RequestError
 from desktop_app.core.params import Params
 from desktop_app.core.planning import plan_run
-from desktop_app.engine.diffusers_engine import DiffusersEngine
 from desktop_app.store.checkpoints import CheckpointStore
 
 
@@ -28,13 +27,6 @@ def base(tmp_path_factory):
 def refiner(tmp_path_factory):
     """Its refiner."""
     return write_stable_diffusion_xl(tmp_path_factory.mktemp("xl") / "refiner", is_refiner=True)
-
-
-@pytest.fixture
-def engine(paths):
-    engine = DiffusersEngine(CheckpointStore(paths).resolve, threads=1)
-    yield engine
-    engine.close()
 
 
 def bare(name, folder):
@@ -55,7 +47,7 @@ def seed():
 
 
 @pytest.mark.parametrize("name", ["base", "refiner"])
-def test_image_to_image_of_xl_is_bit_for_bit_what_diffusers_makes(engine, init_ref, request, name):
+def test_image_to_image_of_xl_is_bit_for_bit_what_diffusers_makes(own_engine, init_ref, request, name):
     folder = request.getfixturevalue(name)
     ref = init_ref((64, 64))
     ours = make_request(ref, checkpoint=str(folder), prompt="the cat", negative_prompt="dog", steps=5, strength=0.6)
@@ -68,18 +60,18 @@ def test_image_to_image_of_xl_is_bit_for_bit_what_diffusers_makes(engine, init_r
         guidance_scale=4.0,
         generator=seed(),
     ).images[0]
-    assert paint(engine, ours).tobytes() == expected.tobytes()
+    assert paint(own_engine, ours).tobytes() == expected.tobytes()
 
 
-def test_text_to_image_of_xl_is_bit_for_bit_what_diffusers_makes(engine, base):
+def test_text_to_image_of_xl_is_bit_for_bit_what_diffusers_makes(own_engine, base):
     ours = make_request(checkpoint=str(base), prompt="the cat", steps=3)
     expected = bare("StableDiffusionXLPipeline", base)(
         prompt="the cat", width=64, height=64, num_inference_steps=3, guidance_scale=4.0, generator=seed()
     ).images[0]
-    assert paint(engine, ours).tobytes() == expected.tobytes()
+    assert paint(own_engine, ours).tobytes() == expected.tobytes()
 
 
-def test_a_checkpoint_that_has_the_fp16_variant_alone_is_loaded_as_diffusers_does(engine, tmp_path, paths):
+def test_a_checkpoint_that_has_the_fp16_variant_alone_is_loaded_as_diffusers_does(own_engine, tmp_path, paths):
     import torch
     from diffusers import StableDiffusionPipeline
 
@@ -90,23 +82,24 @@ def test_a_checkpoint_that_has_the_fp16_variant_alone_is_loaded_as_diffusers_doe
     arguments = {"width": 64, "height": 64, "num_inference_steps": 3, "guidance_scale": 4.0}
     expected = theirs("the cat", generator=seed(), **arguments).images[0]
     assert (
-        paint(engine, make_request(checkpoint=str(folder), prompt="the cat", steps=3)).tobytes() == expected.tobytes()
+        paint(own_engine, make_request(checkpoint=str(folder), prompt="the cat", steps=3)).tobytes()
+        == expected.tobytes()
     )
     assert 1e6 < CheckpointStore(paths).describe(str(folder)).size_bytes < 4.2e6
 
 
-def test_where_one_part_has_no_plain_weights_the_variant_is_loaded(engine, tmp_path, paths):
+def test_where_one_part_has_no_plain_weights_the_variant_is_loaded(own_engine, tmp_path, paths):
     folder = write_stable_diffusion(tmp_path / "mixed", safety_checker=False)
     half = write_stable_diffusion(tmp_path / "half", safety_checker=False, variant="fp16")
     (folder / "unet" / "diffusion_pytorch_model.safetensors").unlink()
     shutil.copy(half / "unet" / "diffusion_pytorch_model.fp16.safetensors", folder / "unet")
     assert CheckpointStore(paths).resolve(str(folder)) == folder
-    assert paint(engine, make_request(checkpoint=str(folder), steps=2)).size == (64, 64)
+    assert paint(own_engine, make_request(checkpoint=str(folder), steps=2)).size == (64, 64)
 
 
-def test_a_preview_of_xl_comes_while_it_paints(engine, base):
+def test_a_preview_of_xl_comes_while_it_paints(own_engine, base):
     recorder = Recorder()
-    engine.run(make_request(checkpoint=str(base), steps=2), recorder, NEVER)
+    own_engine.run(make_request(checkpoint=str(base), steps=2), recorder, NEVER)
     assert [event.preview.size for event in recorder.events if event.preview][-1] == (8, 8)
 
 

@@ -8,15 +8,7 @@ from single_file import write_tiny_file
 from support import make_request
 
 from desktop_app.core.errors import CheckpointError
-from desktop_app.engine.diffusers_engine import DiffusersEngine
 from desktop_app.store.checkpoints import CheckpointStore
-
-
-@pytest.fixture
-def engine(paths):
-    engine = DiffusersEngine(CheckpointStore(paths).resolve, threads=1)
-    yield engine
-    engine.close()
 
 
 @pytest.fixture
@@ -32,12 +24,12 @@ def tiny_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["sd1", "sd2", "sdxl", "sdxl-refiner"])
-def test_the_picture_is_that_of_the_folder(engine, tiny_file, init_ref, name):
+def test_the_picture_is_that_of_the_folder(own_engine, tiny_file, init_ref, name):
     made = tiny_file(name)
     request = make_request(init_ref((64, 64)), prompt="the cat", negative_prompt="dog", steps=3, strength=0.7)
     stage = request.stages[0]
     pictures = [
-        paint(engine, make_request(request.init_image, **{**stage.__dict__, "checkpoint": str(path)}))
+        paint(own_engine, make_request(request.init_image, **{**stage.__dict__, "checkpoint": str(path)}))
         for path in (made.file, made.folder)
     ]
     assert max(abs(a - b) for a, b in zip(pictures[0].tobytes(), pictures[1].tobytes(), strict=True)) <= 1

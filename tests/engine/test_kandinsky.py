@@ -15,7 +15,6 @@ from tiny_kandinsky import write_decoder, write_prior
 from desktop_app.core.engine import Phase
 from desktop_app.core.errors import Cancelled, CheckpointError
 from desktop_app.core.families import KANDINSKY, family_named
-from desktop_app.engine.diffusers_engine import DiffusersEngine
 from desktop_app.engine.residency import Residency
 from desktop_app.store.checkpoints import CheckpointStore
 
@@ -29,13 +28,6 @@ def prior(tmp_path_factory):
 def decoder(tmp_path_factory, prior):
     """Its card names the prior."""
     return write_decoder(tmp_path_factory.mktemp("kandinsky") / "decoder", str(prior))
-
-
-@pytest.fixture
-def engine(paths):
-    engine = DiffusersEngine(CheckpointStore(paths).resolve, threads=1)
-    yield engine
-    engine.close()
 
 
 @pytest.fixture
@@ -89,55 +81,55 @@ CASES = [
 
 
 @pytest.mark.parametrize("changes", CASES)
-def test_image_to_image_is_bit_for_bit_what_diffusers_makes(engine, kandinsky, prior, decoder, init_ref, changes):
+def test_image_to_image_is_bit_for_bit_what_diffusers_makes(own_engine, kandinsky, prior, decoder, init_ref, changes):
     ref = init_ref((changes.get("width", 64), 64))
     ours = kandinsky(ref, steps=5, strength=0.6, **changes)
     name = "KandinskyV22Img2ImgCombinedPipeline"
     theirs = bare(name, prior, decoder, ours, image=Image.open(ref.path), strength=0.6)
     assert theirs.size == (ours.width, ours.height)
-    assert paint(engine, ours).tobytes() == theirs.tobytes()
+    assert paint(own_engine, ours).tobytes() == theirs.tobytes()
 
 
 @pytest.mark.parametrize("changes", CASES)
-def test_text_to_image_is_bit_for_bit_what_diffusers_makes(engine, kandinsky, prior, decoder, changes):
+def test_text_to_image_is_bit_for_bit_what_diffusers_makes(own_engine, kandinsky, prior, decoder, changes):
     ours = kandinsky(**changes)
-    assert paint(engine, ours).tobytes() == bare("KandinskyV22CombinedPipeline", prior, decoder, ours).tobytes()
+    assert paint(own_engine, ours).tobytes() == bare("KandinskyV22CombinedPipeline", prior, decoder, ours).tobytes()
 
 
 @pytest.mark.parametrize(
     "change", [{"negative_prompt": "dog"}, {"prior_steps": 5}, {"prior_guidance_scale": 2.0}, {"prompt": "a dog"}]
 )
-def test_all_that_is_said_to_the_prior_changes_the_picture(engine, kandinsky, change):
-    assert paint(engine, kandinsky()).tobytes() != paint(engine, kandinsky(**change)).tobytes()
+def test_all_that_is_said_to_the_prior_changes_the_picture(own_engine, kandinsky, change):
+    assert paint(own_engine, kandinsky()).tobytes() != paint(own_engine, kandinsky(**change)).tobytes()
 
 
 @pytest.mark.parametrize("scheduler", family_named(KANDINSKY).schedulers)
-def test_each_scheduler_that_the_family_names_runs_all_its_steps(engine, kandinsky, init_ref, scheduler):
-    result = engine.run(kandinsky(init_ref(), steps=5, strength=0.6, scheduler=scheduler), Recorder(), NEVER)
+def test_each_scheduler_that_the_family_names_runs_all_its_steps(own_engine, kandinsky, init_ref, scheduler):
+    result = own_engine.run(kandinsky(init_ref(), steps=5, strength=0.6, scheduler=scheduler), Recorder(), NEVER)
     assert result.steps_run == (3,)
     assert result.notes == ()
 
 
-def test_the_priors_steps_are_told_as_encoding(engine, kandinsky):
+def test_the_priors_steps_are_told_as_encoding(own_engine, kandinsky):
     recorder = Recorder()
-    result = engine.run(kandinsky(), recorder, NEVER)
+    result = own_engine.run(kandinsky(), recorder, NEVER)
     told = [(event.step, event.total) for event in recorder.events if event.phase is Phase.ENCODING]
     assert told == [(0, 0), (1, 3), (2, 3), (3, 3), (0, 0)]
     assert recorder.steps == [1, 2, 3, 4]
     assert result.steps_run == (4,)
 
 
-def test_the_bar_of_a_run_with_a_prior_never_falls_and_moves_at_each_step(engine, kandinsky):
+def test_the_bar_of_a_run_with_a_prior_never_falls_and_moves_at_each_step(own_engine, kandinsky):
     request, recorder = kandinsky(), Recorder()
-    engine.run(request, recorder, NEVER)
+    own_engine.run(request, recorder, NEVER)
     shares = shares_of(request, recorder.events)
     assert shares == sorted(shares)
     steps = [share for share, event in zip(shares, recorder.events, strict=True) if event.total]
     assert len(set(steps)) == 3 + 4
 
 
-def test_a_cancel_while_the_prior_runs_stops_it_at_once_and_leaves_it_whole(engine, kandinsky):
-    before = paint(engine, kandinsky())
+def test_a_cancel_while_the_prior_runs_stops_it_at_once_and_leaves_it_whole(own_engine, kandinsky):
+    before = paint(own_engine, kandinsky())
     cancel, events = threading.Event(), []
 
     def report(progress):
@@ -146,19 +138,19 @@ def test_a_cancel_while_the_prior_runs_stops_it_at_once_and_leaves_it_whole(engi
             cancel.set()
 
     with pytest.raises(Cancelled):
-        engine.run(kandinsky(), report, cancel)
+        own_engine.run(kandinsky(), report, cancel)
     assert events[-1].step == 2
-    assert paint(engine, kandinsky()).tobytes() == before.tobytes()
+    assert paint(own_engine, kandinsky()).tobytes() == before.tobytes()
 
 
-def test_no_preview_is_guessed_where_nobody_knows_what_the_latents_look_like(engine, kandinsky):
+def test_no_preview_is_guessed_where_nobody_knows_what_the_latents_look_like(own_engine, kandinsky):
     recorder = Recorder()
-    engine.run(kandinsky(), recorder, NEVER)
+    own_engine.run(kandinsky(), recorder, NEVER)
     assert not any(event.preview for event in recorder.events)
 
 
-def test_what_the_prior_does_not_read_is_told_once(engine, kandinsky):
-    result = engine.run(kandinsky(prompt="cat " * 100, negative_prompt="cat " * 100), Recorder(), NEVER)
+def test_what_the_prior_does_not_read_is_told_once(own_engine, kandinsky):
+    result = own_engine.run(kandinsky(prompt="cat " * 100, negative_prompt="cat " * 100), Recorder(), NEVER)
     assert [note.split(" was not read")[0] for note in result.notes] == [
         "The end of the prompt",
         "The end of the negative prompt",
@@ -206,7 +198,9 @@ def test_a_part_of_the_prior_that_is_gone_is_missed(paths, prior, tmp_path, part
 
 
 @pytest.mark.parametrize("part", ["prior", "image_encoder", "text_encoder"])
-def test_a_part_of_the_prior_that_lacks_weights_is_no_random_one(engine, kandinsky, prior, tmp_path, part, expect_log):
+def test_a_part_of_the_prior_that_lacks_weights_is_no_random_one(
+    own_engine, kandinsky, prior, tmp_path, part, expect_log
+):
     expect_log("MISSING" if part != "prior" else "")
     from safetensors.torch import load_file, save_file
 
@@ -217,7 +211,7 @@ def test_a_part_of_the_prior_that_lacks_weights_is_no_random_one(engine, kandins
     del tensors[min(name for name in tensors if "weight" in name)]
     save_file(tensors, file, {"format": "pt"})
     with pytest.raises(CheckpointError, match=part):
-        paint(engine, kandinsky(prior=str(folder)))
+        paint(own_engine, kandinsky(prior=str(folder)))
 
 
 def test_a_prior_of_another_class_is_refused(paths, prior, tmp_path):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from tiny import write_stable_diffusion_xl
-from tiny_kandinsky import write_decoder, write_prior
+from tiny_kandinsky import write_stages
 
 from desktop_app.core.errors import RequestError
 from desktop_app.studio.restoring import PARTS
@@ -15,11 +14,7 @@ from desktop_app.studio.restoring import PARTS
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     folder = tmp_path_factory.mktemp("checkpoints")
-    write_stable_diffusion_xl(folder / "base")
-    write_stable_diffusion_xl(folder / "refiner", is_refiner=True)
-    write_prior(folder / "prior")
-    write_decoder(folder / "decoder", str(folder / "prior"))
-    return folder
+    return write_stages(folder)
 
 
 @pytest.fixture
