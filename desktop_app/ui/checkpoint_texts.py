@@ -83,17 +83,17 @@ def translate(text: str) -> str:
 
 
 def amount(done: int, total: int) -> str:
-    """Such as "1.2 of 6.9 GB": both in the unit of ``total``."""
+    """Such as "1.3 of 7.4 GB": both in the unit of ``total``."""
     if total <= 0:
         return size(done)
-    power = min(int(math.log(total, 1024)), 6)
+    power = min(int(math.log(total, 1000)), 6)
     digits = 1 if power else 0
-    share = QLocale().toString(done / 1024**power, "f", digits)
+    share = QLocale().toString(done / 1000**power, "f", digits)
     return translate(QT_TRANSLATE_NOOP("Checkpoints", "%1 of %2")).replace("%1", share).replace("%2", size(total))
 
 
 def progress_text(progress: DownloadProgress) -> str:
-    """Such as "1.2 of 6.9 GB · 14.0 MB/s · 6:40 left"."""
+    """Such as "1.3 of 7.4 GB · 14.7 MB/s · 6:40 left"."""
     parts = [amount(progress.done, progress.total)]
     if progress.rate:
         parts.append(translate(QT_TRANSLATE_NOOP("Checkpoints", "%1/s")).replace("%1", size(round(progress.rate))))

@@ -23,8 +23,8 @@ def number_locale() -> QLocale:
 
 
 def file_size(size: int) -> str:
-    """``size`` bytes as people say it: 1.5 GB."""
-    return QLocale().formattedDataSize(size, 1, QLocale.DataSizeFormat.DataSizeTraditionalFormat)
+    """``size`` bytes as the hub and the command line count them: 1.5 GB."""
+    return QLocale().formattedDataSize(size, 1, QLocale.DataSizeFormat.DataSizeSIFormat)
 
 
 def plural(count: int, one: str, many: str) -> str:

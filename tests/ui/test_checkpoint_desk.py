@@ -60,7 +60,7 @@ def test_what_a_recipe_needs_is_downloaded_and_then_it_can_paint(qtbot, hub, ope
     qtbot.waitUntil(lambda: window.document.checkpoint_info is not None, timeout=20000)
     assert window.document.params.checkpoint == REF
     assert window.prompt_panel.download.isHidden()
-    qtbot.waitUntil(lambda: window.prompt_panel.checkpoint.combo.currentText() == "stable-diffusion-v1-5")
+    qtbot.waitUntil(lambda: window.prompt_panel.checkpoint.combo.currentText() == "Stable Diffusion 1.5")
 
 
 def test_a_checkpoint_that_is_here_is_not_fetched_again(qtbot, hub, open_window):

@@ -33,9 +33,9 @@ GB = 2**30
 @pytest.mark.parametrize(
     ("done", "total", "text"),
     [
-        (int(1.2 * GB), int(6.9 * GB), "1.2 of 6.9 GB"),
-        (300 * 2**20, int(6.9 * GB), "0.3 of 6.9 GB"),
-        (0, 20 * 2**20, "0.0 of 20.0 MB"),
+        (int(1.2 * GB), int(6.9 * GB), "1.3 of 7.4 GB"),
+        (300 * 2**20, int(6.9 * GB), "0.3 of 7.4 GB"),
+        (0, 20 * 2**20, "0.0 of 21.0 MB"),
         (7, 12, "7 of 12 bytes"),
         (7, 0, "7 bytes"),
     ],
@@ -47,9 +47,9 @@ def test_both_numbers_are_in_one_unit(done, total, text):
 @pytest.mark.parametrize(
     ("state", "text"),
     [
-        (DownloadState.RUNNING, "1.2 of 6.9 GB · 14.0 MB/s · 6:40 left"),
-        (DownloadState.PAUSED, "Paused · 1.2 of 6.9 GB"),
-        (DownloadState.WAITING, "Waits for its turn · 1.2 of 6.9 GB"),
+        (DownloadState.RUNNING, "1.3 of 7.4 GB · 14.7 MB/s · 6:40 left"),
+        (DownloadState.PAUSED, "Paused · 1.3 of 7.4 GB"),
+        (DownloadState.WAITING, "Waits for its turn · 1.3 of 7.4 GB"),
         (DownloadState.PLANNING, "Asking the hub…"),
         (DownloadState.ASKING, "Waits for your answer"),
         (DownloadState.CONVERTING, "Converting 17 %"),
@@ -85,7 +85,7 @@ def test_the_share_is_within_its_range(done, total, share):
 def test_a_row_is_one_sentence_for_a_screen_reader():
     entry = CATALOG[3]
     row = CheckpointRow(Section.AVAILABLE, entry.ref, entry.label, entry.family, entry.size_bytes, entry=entry)
-    assert row_text(row) == "Gated, Flux, Available, 27.9 GB, licence to accept, Non-commercial"
+    assert row_text(row) == "Gated, Flux, Available, 30.0 GB, licence to accept, Non-commercial"
     download = Download("a/b", DownloadState.RUNNING, progress=DownloadProgress(50, 100))
     running = CheckpointRow(Section.DOWNLOADING, "a/b", "One", download=download)
     assert row_text(running) == "One, 50 %, 50 of 100 bytes"
@@ -106,8 +106,8 @@ def test_what_would_run_where_is_a_sentence_with_numbers():
         for part in (PartSize("unet", count * 10**9, 2 * count * 10**9) for count in (1, 6, 40))
     )
     assert small.startswith("Runs on Some card (cuda), all in memory.")
-    assert "About 2.0 GB for a picture of 512 × 512 pixels." in small
-    assert "The weights wait in main memory: about 11.2 GB." in large
+    assert "About 2.1 GB for a picture of 512 × 512 pixels." in small
+    assert "The weights wait in main memory: about 12.0 GB." in large
     assert huge.startswith("Too large for this computer (Some card (cuda)), even one layer at a time.")
     assert memory_text(CheckpointRow(Section.AVAILABLE, "a/b")) == ""
 

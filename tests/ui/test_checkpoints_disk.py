@@ -75,7 +75,7 @@ def test_removing_asks_and_the_safe_answer_is_the_default(qtbot, shown, disk, mo
     )
     press(shown, Command.REMOVE)
     assert asked[0][0] == "Keep"
-    assert "frees 4.0 MB" in asked[0][1]
+    assert "frees 4.2 MB" in asked[0][1]
     monkeypatch.setattr(checkpoint_actions, "ask_remove", lambda *_: True)
     press(shown, Command.REMOVE)
     qtbot.waitUntil(lambda: row_of(shown, "org/own") is None)

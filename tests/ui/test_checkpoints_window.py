@@ -86,7 +86,7 @@ def test_details_say_what_is_known_before_the_download(shown):
     shown.select(PICKLED)
     assert shown.details.fact("trigger") == "charliebo artstyle"
     assert shown.details.fact("licence") == "OpenRAIL"
-    assert shown.details.fact("size") == "1.9 GB to download"
+    assert shown.details.fact("size") == "2.0 GB to download"
     assert not shown.details.fact("place")
     shown.select(BASE)
     assert shown.details.fact("needs") == "Refiner (not installed)"
@@ -152,7 +152,7 @@ def test_a_download_is_watched_until_it_is_installed(qtbot, shown, source):
     source.allow(1)
     state = shown.findChild(QLabel, "checkpointState")
     qtbot.waitUntil(lambda: "left" in state.text())
-    assert state.text() == "1.0 of 9.8 kB · 976.6 kB/s · 0:03 left"
+    assert state.text() == "1.0 of 10.0 kB · 1.0 MB/s · 0:03 left"
     source.allow()
     qtbot.waitUntil(lambda: shown.view.row().section is Section.INSTALLED)
     assert shown.view.row().ref == REFINER
@@ -179,7 +179,7 @@ def test_a_download_is_paused_and_resumed_with_its_buttons(qtbot, shown, source)
     begin(qtbot, shown, source)
     press(shown, Command.PAUSE)
     qtbot.waitUntil(lambda: Command.RESUME in offered(shown))
-    assert shown.findChild(QLabel, "checkpointState").text() == "Paused · 1.0 of 9.8 kB"
+    assert shown.findChild(QLabel, "checkpointState").text() == "Paused · 1.0 of 10.0 kB"
     press(shown, Command.RESUME)
     source.allow()
     qtbot.waitUntil(lambda: row_of(shown, "some/one").section is Section.INSTALLED)

@@ -70,7 +70,7 @@ def test_consent_shows_every_sentence_and_what_it_costs(qtbot):
     qtbot.addWidget(dialog)
     said = texts(dialog)
     assert all(each in said for each in (*CONSENT.what_it_is, *CONSENT.what_is_done, *CONSENT.what_remains))
-    assert "To download: 2.0 GB." in said
+    assert "To download: 2.1 GB." in said
     assert "org/pickles, revision 0123456789ab" in said
 
 
@@ -92,7 +92,7 @@ def test_the_safe_answer_is_the_default(qtbot, monkeypatch, ask, default):
     monkeypatch.setattr(QMessageBox, "exec", lambda box: asked.append(box))
     assert not ask(parent, "Base", 5 * 2**30)
     assert asked[0].defaultButton().text() == default
-    assert "5.0 GB" in asked[0].informativeText()
+    assert "5.4 GB" in asked[0].informativeText()
 
 
 @pytest.fixture
