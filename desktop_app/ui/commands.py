@@ -350,5 +350,5 @@ def _clipboard_data(variation: Variation, image: QImage) -> QMimeData:
 
 def _licences(resources: Path) -> dict[str, str]:
     """Texts of licences that came with the program, by file name."""
-    files = sorted((resources / "starter" / "LICENSES").glob("*"))
+    files = sorted(resources.glob("*/LICENSES/*"))
     return {file.stem: file.read_text(encoding="utf-8", errors="replace") for file in files if file.is_file()}

@@ -195,7 +195,8 @@ class AboutDialog(QDialog):
         made_of = self.tr(
             "Qt %1 and PySide6 %2 (LGPL-3.0), PyTorch (BSD-3-Clause), diffusers, transformers, accelerate, "
             "safetensors, tokenizers and huggingface_hub (Apache-2.0), Pillow (MIT-CMU), superqt (BSD-3-Clause), "
-            "platformdirs (MIT), send2trash (BSD-3-Clause), psutil (BSD-3-Clause)."
+            "platformdirs (MIT), send2trash (BSD-3-Clause), psutil (BSD-3-Clause), keyring (MIT), "
+            "httpx2 (BSD-3-Clause), filelock (MIT), sentencepiece (Apache-2.0)."
         )
         texts = {self.tr("Made of"): made_of.replace("%1", qVersion()).replace("%2", PySide6.__version__), **licences}
         for title, text in texts.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
-from PySide6.QtWidgets import QCheckBox, QLabel, QLineEdit, QPlainTextEdit
+from PySide6.QtWidgets import QCheckBox, QLabel, QLineEdit, QPlainTextEdit, QTabWidget
 from support import make_picture, make_ref, make_request
 
 from desktop_app.core.errors import StudioError
@@ -73,3 +73,10 @@ def test_what_nobody_caught_is_logged_and_shown(qtbot, qapp, expect_log):
     assert "ZeroDivisionError: by zero" in report
     reporter._dialog.close()
     reporter._dialog.deleteLater()
+
+
+def test_the_licences_of_all_that_came_along_are_shown(qtbot, window):
+    window.actions_by_id["about"].trigger()
+    tabs = window.findChild(QTabWidget)
+    names = [tabs.tabText(index) for index in range(tabs.count())]
+    assert {"CLIP-MIT", "Noto-Emoji-Apache-2.0"} <= set(names)
