@@ -7,6 +7,8 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from checkpoint_cases import FolderDownloads, convert_by_renaming
+from checkpoint_windows import Disk, MemoryToken, make_hub, open_window
 from PySide6.QtCore import Slot
 from support import PROJECT, make_request, make_result
 
@@ -20,6 +22,7 @@ from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.gallery import GalleryStore
 from desktop_app.store.paths import resources_dir
 from desktop_app.studio.document import Document
+from desktop_app.studio.downloads import Downloads
 from desktop_app.studio.gallery_model import GalleryModel
 from desktop_app.studio.jobs import Job, JobQueue
 from desktop_app.studio.qimage import to_qimage
@@ -155,3 +158,33 @@ def pretend(window):
         return known
 
     return be
+
+
+# The Checkpoints window ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def disk(tmp_path) -> Disk:
+    return Disk(tmp_path)
+
+
+@pytest.fixture
+def source(tmp_path, disk) -> FolderDownloads:
+    return make_hub(tmp_path, disk)
+
+
+@pytest.fixture
+def downloads(qapp, source):
+    with closing(Downloads(source, convert_by_renaming)) as made:
+        yield made
+
+
+@pytest.fixture
+def token() -> MemoryToken:
+    return MemoryToken()
+
+
+@pytest.fixture
+def shown(qtbot, disk, downloads, token, icons):
+    with open_window(qtbot, disk, downloads, token, icons) as window:
+        yield window

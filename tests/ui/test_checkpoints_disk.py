@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import closing
 from pathlib import Path
 
-import pytest
 from checkpoint_cases import (
     PICKLED,
-    FolderDownloads,
-    convert_by_renaming,
 )
-from checkpoint_windows import MINE, Disk, MemoryToken, make_hub, offered, open_window, press, row_of
+from checkpoint_windows import MINE, offered, press, row_of
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
@@ -20,39 +16,11 @@ from PySide6.QtWidgets import QLabel, QMessageBox, QPlainTextEdit
 
 from desktop_app.core.errors import CheckpointError
 from desktop_app.studio.checkpoint_rows import Section
-from desktop_app.studio.downloads import Downloads
 from desktop_app.ui import checkpoint_actions
 from desktop_app.ui.checkpoint_commands import Command
 from desktop_app.ui.checkpoints_window import CheckpointsWindow
 from desktop_app.ui.dialogs import DetailsDialog
 from desktop_app.ui.download_dialogs import ConsentDialog
-
-
-@pytest.fixture
-def disk(tmp_path) -> Disk:
-    return Disk(tmp_path)
-
-
-@pytest.fixture
-def source(tmp_path, disk) -> FolderDownloads:
-    return make_hub(tmp_path, disk)
-
-
-@pytest.fixture
-def downloads(qapp, source):
-    with closing(Downloads(source, convert_by_renaming)) as made:
-        yield made
-
-
-@pytest.fixture
-def token() -> MemoryToken:
-    return MemoryToken()
-
-
-@pytest.fixture
-def shown(qtbot, disk, downloads, token, icons):
-    with open_window(qtbot, disk, downloads, token, icons) as window:
-        yield window
 
 
 def test_a_checkpoint_is_used_by_button_by_enter_and_by_double_click(qtbot, shown):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,50 +11,20 @@ from checkpoint_cases import (
     PICKLED,
     REFINER,
     SLICE,
-    FolderDownloads,
-    convert_by_renaming,
     make_info,
 )
-from checkpoint_windows import MINE, Disk, MemoryToken, begin, dialog_of, make_hub, offered, open_window, press, row_of
+from checkpoint_windows import MINE, begin, dialog_of, offered, press, row_of
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QLineEdit, QMessageBox, QToolButton, QWidget
 
 from desktop_app.studio.checkpoint_rows import Section
-from desktop_app.studio.downloads import Downloads, DownloadState
+from desktop_app.studio.downloads import DownloadState
 from desktop_app.ui import checkpoint_actions
 from desktop_app.ui.checkpoint_commands import Command
 from desktop_app.ui.checkpoint_texts import row_text
 from desktop_app.ui.checkpoints_window import CheckpointsWindow
 from desktop_app.ui.download_dialogs import ConsentDialog, TokenDialog
-
-
-@pytest.fixture
-def disk(tmp_path) -> Disk:
-    return Disk(tmp_path)
-
-
-@pytest.fixture
-def source(tmp_path, disk) -> FolderDownloads:
-    return make_hub(tmp_path, disk)
-
-
-@pytest.fixture
-def downloads(qapp, source):
-    with closing(Downloads(source, convert_by_renaming)) as made:
-        yield made
-
-
-@pytest.fixture
-def token() -> MemoryToken:
-    return MemoryToken()
-
-
-@pytest.fixture
-def shown(qtbot, disk, downloads, token, icons):
-    with open_window(qtbot, disk, downloads, token, icons) as window:
-        yield window
-
 
 # What is shown ------------------------------------------------------------------------------------
 
