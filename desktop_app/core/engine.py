@@ -53,10 +53,20 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Intermediate:
+    """The picture, as `Result.image` is, that stage number ``stage`` (from 0) of a chain had made."""
+
+    stage: int
+    image: Image.Image
+
+
+@dataclass(frozen=True)
 class Result:
     """A finished picture (RGB or RGBA, nobody mutates it) and how it came about.
 
-    ``steps_run`` has the denoising steps of each stage, ``seconds`` the whole run, ``notes`` one plain sentence for
+    ``intermediates`` are the pictures of the stages before the last, in order; a stage that hands an unfinished picture
+    on has none. ``reused`` is how many of the first stages were not run again, since what they make was still there.
+    ``steps_run`` has the denoising steps of each stage, also of those, ``seconds`` the whole run, ``notes`` one plain sentence for
     each thing that was changed to make it run, ``environment`` versions, device, dtype and thread count.
     """
 
@@ -65,6 +75,8 @@ class Result:
     seconds: float
     notes: tuple[str, ...] = ()
     environment: dict[str, Any] = field(default_factory=dict)
+    intermediates: tuple[Intermediate, ...] = ()
+    reused: int = 0
 
 
 @dataclass(frozen=True)
@@ -73,7 +85,8 @@ class EngineStatus:
 
     ``memory_free`` is what the device could still take, ``ram_free`` the same of main memory: what the engine holds
     itself is not in it. ``dtype`` is the number format that runs use, ``attention`` one line on how attention is
-    computed and what else is there for it.
+    computed and what else is there for it. ``stage_keys`` are those (see `desktop_app.core.stage_keys`) of the stages
+    whose pictures are still there, so that they need not be run again.
     """
 
     device: str = ""
@@ -85,6 +98,7 @@ class EngineStatus:
     ram_free: int = 0
     dtype: str = ""
     attention: str = ""
+    stage_keys: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,23 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from desktop_app.core.chain import MAX_CARDS, Card, card_from_json
+from desktop_app.core.conditions import (
+    MAX_ADAPTERS,
+    MAX_CONTROLS,
+    Adapter,
+    ColourMatch,
+    Control,
+    adapter_from_json,
+    control_from_json,
+)
 from desktop_app.core.errors import RequestError
+from desktop_app.core.image_ref import FindImages
 
 MAX_SEED = 2**63 - 1
 """Largest seed torch.Generator.manual_seed takes as a positive number."""
@@ -22,7 +34,7 @@ MAX_RANDOM_SEED = 2**32 - 1
 
 MAX_PROMPT_CHARS = 10_000
 
-_REFS = ("checkpoint", "prior", "refiner", "recipe")
+_REFS = ("checkpoint", "prior", "refiner", "recipe", "style")
 """Fields that may name a file: what stands in them is never made to look better."""
 
 DEFAULT_SCHEDULER = "default"
@@ -52,6 +64,9 @@ class Params:
     empty refiner is none. ``refiner_share`` is where in the schedule the refiner takes over; with a
     ``refiner_strength`` above 0 it works over the finished picture instead. ``original_width`` and ``original_height``
     (both or neither) are the size that the checkpoint shall believe the picture came from; None: the working size.
+
+    ``chain`` has the stages that follow what the other values say; without ``first_stage`` they begin with the init
+    image itself. ``style`` is the name of one of `desktop_app.core.styles`. For the mask see `Request`.
     """
 
     prompt: str = ""
@@ -78,10 +93,25 @@ class Params:
     negative_aesthetic_score: float = 2.5
     original_width: int | None = None
     original_height: int | None = None
+    style: str = ""
+    first_stage: bool = True
+    chain: tuple[Card, ...] = ()
+    controls: tuple[Control, ...] = ()
+    adapters: tuple[Adapter, ...] = ()
+    mask_feather: int = 8
+    masked_only: bool = False
+    mask_padding: int = 32
+    colour_match: ColourMatch = ColourMatch.OFF
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for the session's file; read back by `params_from_json`."""
-        return {**self.__dict__, "fit": self.fit.value}
+        return {name: _plain_value(value) for name, value in self.__dict__.items()}
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    return [each.to_json() for each in value] if isinstance(value, tuple) else value
 
 
 @dataclass(frozen=True)
@@ -253,8 +283,60 @@ PARAM_SPECS: dict[str, ParamSpec] = {
             "original-height",
             True,
         ),
+        ParamSpec("style", "Style", str, "A way of painting whose words are put around the prompt.", flag="style"),
+        ParamSpec(
+            "first_stage",
+            "First stage",
+            bool,
+            "Off: the chain begins with its next stage, on the init image as it is.",
+            flag="first-stage",
+        ),
+        ParamSpec("chain", "Chain", tuple, "Stages that go on from the picture, one after the other."),
+        ParamSpec("controls", "Control images", tuple, "Pictures whose edges, depth or shapes the result follows."),
+        ParamSpec("adapters", "Adapters", tuple, "Small files that teach a checkpoint a style, a thing or a face."),
+        ParamSpec(
+            "mask_feather",
+            "Feather",
+            int,
+            "How far the mask's edge is softened, in pixels of the init image.",
+            0,
+            512,
+            1,
+            flag="mask-feather",
+        ),
+        ParamSpec(
+            "masked_only",
+            "Masked part only",
+            bool,
+            "Paint just the masked part, enlarged to the working size, instead of the whole picture.",
+            flag="masked-only",
+        ),
+        ParamSpec(
+            "mask_padding",
+            "Surroundings",
+            int,
+            "Pixels of the init image around the masked part that the checkpoint sees beside it.",
+            0,
+            1024,
+            8,
+            flag="mask-padding",
+        ),
+        ParamSpec(
+            "colour_match",
+            "Colour match",
+            ColourMatch,
+            "Gives the result the init image's colours: not at all, light and dark only, or light and hue.",
+            flag="colour-match",
+        ),
     )
 }
+
+_ITEMS: dict[str, tuple[int, Callable[[Any, FindImages | None], Any]]] = {
+    "chain": (MAX_CARDS, lambda data, _find: card_from_json(data)),
+    "controls": (MAX_CONTROLS, control_from_json),
+    "adapters": (MAX_ADAPTERS, adapter_from_json),
+}
+"""Fields of `Params` that are lists: how many there may be at most, and how each is read."""
 
 MULTIPLE = 8
 """Working sizes are multiples of this: the factor of the VAE of Stable Diffusion."""
@@ -366,8 +448,9 @@ def _check_size(params: Params) -> None:
             )
 
 
-def params_from_json(data: Any) -> Params:
+def params_from_json(data: Any, find_image: FindImages | None = None) -> Params:
     """`Params` from what `Params.to_json` wrote. Unknown keys are left out; a value of the wrong type is refused.
+    ``find_image`` is as in `request_from_json`.
 
     Raises `RequestError` (the caller falls back to defaults and says so).
     """
@@ -375,13 +458,28 @@ def params_from_json(data: Any) -> Params:
         raise RequestError("The values cannot be read", repr(data)[:80], "")
     known = {name: data[name] for name in PARAM_SPECS if name in data}
     for name, value in known.items():
-        known[name] = _typed(PARAM_SPECS[name], value)
+        is_list = name in _ITEMS
+        known[name] = _items(name, value, find_image) if is_list else _typed(PARAM_SPECS[name], value)
     return Params(**known)
 
 
+def _items(name: str, data: Any, find_image: FindImages | None) -> tuple[Any, ...]:
+    """The cards, controls or adapters in ``data``, a list of tables. Raises `RequestError`."""
+    most, read = _ITEMS[name]
+    try:
+        if not isinstance(data, list | tuple):
+            raise TypeError("it is not a list")
+        if len(data) > most:
+            raise ValueError(f"{len(data)} of them; at most {most} are taken")
+        return tuple(read(each, find_image) for each in data)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as e:
+        known = f"{e} is not known here" if isinstance(e, KeyError) else str(e)
+        raise RequestError(f"{PARAM_SPECS[name].label}: cannot be read", known, "", param=name) from e
+
+
 def _typed(spec: ParamSpec, value: Any) -> Any:
-    if spec.kind is Fit and value in [fit.value for fit in Fit]:
-        return Fit(value)
+    if issubclass(spec.kind, Enum) and value in [each.value for each in spec.kind]:
+        return spec.kind(value)
     if value is None and spec.is_optional:
         return None
     if spec.kind is str and isinstance(value, str):

@@ -5,61 +5,38 @@ One request makes one picture. It is JSON plus the pictures it refers to by the 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from PIL import Image
-
+from desktop_app.core.chain import MAX_CARDS, Card
+from desktop_app.core.conditions import (
+    MAX_ADAPTERS,
+    MAX_CONTROLS,
+    Adapter,
+    ColourMatch,
+    Control,
+    adapter_from_json,
+    control_from_json,
+)
 from desktop_app.core.errors import RequestError
+from desktop_app.core.image_ref import FindImages, ImageRef, hash_pixels, image_from_json
+from desktop_app.core.kinds import UPSCALES, StageKind
 from desktop_app.core.params import DEFAULT_SCHEDULER, Fit, Params, clean_text, effective_steps, handover_step
+from desktop_app.core.plain_data import as_flag, as_number, as_share, as_text
+
+__all__ = [
+    "REQUEST_VERSION",
+    "ImageRef",
+    "Request",
+    "Stage",
+    "StageKind",
+    "hash_pixels",
+    "image_from_json",
+    "request_from_json",
+]
 
 REQUEST_VERSION = 1
-
-N = TypeVar("N", int, float)
-
-
-@dataclass(frozen=True)
-class ImageRef:
-    """A picture by content: ``sha256`` as `hash_pixels` computes it, ``size`` (width, height) in pixels.
-
-    ``path`` is where the picture lies on this machine; two refs are equal when their pixels are.
-    ``name`` is what the user knows it by (a file name, never a path).
-    """
-
-    sha256: str
-    size: tuple[int, int]
-    path: Path
-    name: str = ""
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ImageRef) and (self.sha256, self.size) == (other.sha256, other.size)
-
-    def __hash__(self) -> int:
-        return hash(self.sha256)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data; the folder is left out, since pictures travel between machines."""
-        return {"sha256": self.sha256, "width": self.size[0], "height": self.size[1], "name": self.name}
-
-
-def hash_pixels(image: Image.Image) -> str:
-    """sha-256 over mode, size and pixels, so that a lossless copy of a picture has the same hash."""
-    digest = hashlib.sha256(f"{image.mode} {image.width}x{image.height}\n".encode())
-    digest.update(image.tobytes())
-    return digest.hexdigest()
-
-
-class StageKind(Enum):
-    """What one pipeline run does."""
-
-    IMAGE_TO_IMAGE = "image-to-image"
-    TEXT_TO_IMAGE = "text-to-image"
-    EMBEDDING = "embedding"
-    """From the prompt to what a decoder paints: the work of a prior, and no stage of a request by itself."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +47,7 @@ class Stage:
     steps and guidance of its own. ``begin`` and ``end`` are shares of the schedule: a stage that ends before 1 hands
     its latents to the next one, which begins where it ended, whatever its strength. ``original_width`` and
     ``original_height`` are what the checkpoint shall take for the size in pixels that the picture had; None: its own.
+    ``noise_level`` is what an UPSCALE adds first; ``is_card`` marks a stage that the user added as a card of a chain.
     """
 
     kind: StageKind
@@ -89,30 +67,46 @@ class Stage:
     negative_aesthetic_score: float = 2.5
     original_width: int | None = None
     original_height: int | None = None
+    noise_level: int = 20
+    controls: tuple[Control, ...] = ()
+    adapters: tuple[Adapter, ...] = ()
+    is_card: bool = False
 
     @property
     def first_step(self) -> int:
         """Steps of the schedule that are left out before the first one that runs."""
         if self.begin > 0:
             return handover_step(self.steps, self.begin)
-        if self.kind is StageKind.TEXT_TO_IMAGE:
+        if self.kind is StageKind.TEXT_TO_IMAGE or self.kind in UPSCALES:
             return 0
         return self.steps - effective_steps(self.steps, self.strength)
 
     @property
     def effective_steps(self) -> int:
         """Denoising steps that will run, those of a prior not counted."""
+        if self.kind is StageKind.PIXEL_UPSCALE:
+            return 0
         last = handover_step(self.steps, self.end) if self.end < 1 else self.steps
         return max(last - self.first_step, 0)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; read back by `request_from_json`."""
-        return {**self.__dict__, "kind": self.kind.value}
+        return {
+            **self.__dict__,
+            "kind": self.kind.value,
+            "controls": [control.to_json() for control in self.controls],
+            "adapters": [adapter.to_json() for adapter in self.adapters],
+        }
 
 
 @dataclass(frozen=True)
 class Request:
-    """Everything one picture needs. ``width`` and ``height`` are the working size in pixels."""
+    """Everything one picture needs. ``width`` and ``height`` are the working size in pixels, that of the first stage.
+
+    ``mask`` has the init image's size and is white where the picture shall change; ``mask_feather`` is how far, in
+    pixels of the init image, its edge is softened inwards and outwards. With ``masked_only`` the working size shows
+    the masked part alone, with ``mask_padding`` pixels of the init image around it.
+    """
 
     stages: tuple[Stage, ...]
     seed: int
@@ -122,6 +116,20 @@ class Request:
     fit: Fit = Fit.CROP
     own_size: bool = True
     recipe: str = ""
+    mask: ImageRef | None = None
+    mask_feather: int = 0
+    masked_only: bool = False
+    mask_padding: int = 32
+    colour_match: ColourMatch = ColourMatch.OFF
+
+    @property
+    def images(self) -> tuple[ImageRef, ...]:
+        """All pictures without which it could not be run again, each once."""
+        found = [self.init_image, self.mask]
+        for stage in self.stages:
+            found += [control.image for control in stage.controls]
+            found += [adapter.image for adapter in stage.adapters]
+        return tuple(dict.fromkeys(image for image in found if image))
 
     def to_json(self) -> dict[str, Any]:
         """The request as plain data; read back by `request_from_json`."""
@@ -135,11 +143,17 @@ class Request:
             "fit": self.fit.value,
             "own_size": self.own_size,
             "recipe": self.recipe,
+            "mask": self.mask.to_json() if self.mask else None,
+            "mask_feather": self.mask_feather,
+            "masked_only": self.masked_only,
+            "mask_padding": self.mask_padding,
+            "colour_match": self.colour_match.value,
         }
 
     def to_params(self) -> Params:
-        """The controls' values that make this request again."""
-        first = self.stages[0]
+        """The controls' values that make this request again; with its ``init_image`` and its ``mask``."""
+        first = next((stage for stage in self.stages if not stage.is_card), self.stages[0])
+        own = [stage for stage in self.stages if not stage.is_card]
         return Params(
             prompt=first.prompt,
             negative_prompt=first.negative_prompt,
@@ -157,14 +171,40 @@ class Request:
             prior=first.prior,
             prior_steps=first.prior_steps,
             prior_guidance_scale=first.prior_guidance_scale,
-            **_refiner_params(self.stages),
+            **_refiner_params(own or [first]),
             original_width=first.original_width,
             original_height=first.original_height,
+            first_stage=bool(own),
+            chain=tuple(_card(stage, first) for stage in self.stages if stage.is_card),
+            controls=first.controls,
+            adapters=first.adapters,
+            mask_feather=self.mask_feather,
+            masked_only=self.masked_only,
+            mask_padding=self.mask_padding,
+            colour_match=self.colour_match,
         )
 
 
-def _refiner_params(stages: tuple[Stage, ...]) -> dict[str, Any]:
-    """The fields of `Params` that tell of the second stage, if there is one; the marks are those of the last."""
+def _card(stage: Stage, first: Stage) -> Card:
+    """What the user set to get ``stage``: what it has in common with the ``first`` one is inherited."""
+    return Card(
+        kind=stage.kind,
+        checkpoint=stage.checkpoint if stage.checkpoint != first.checkpoint else "",
+        prompt=stage.prompt if stage.prompt != first.prompt else None,
+        negative_prompt=stage.negative_prompt if stage.negative_prompt != first.negative_prompt else None,
+        strength=stage.strength,
+        steps=stage.steps,
+        guidance_scale=stage.guidance_scale,
+        scheduler=stage.scheduler,
+        begin=stage.begin,
+        noise_level=stage.noise_level,
+    )
+
+
+def _refiner_params(stages: list[Stage]) -> dict[str, Any]:
+    """The fields of `Params` that tell of a refiner, the second of the ``stages`` that are no cards, if there is one;
+    the marks are those of the last.
+    """
     last = stages[-1]
     marks = {"aesthetic_score": last.aesthetic_score, "negative_aesthetic_score": last.negative_aesthetic_score}
     if len(stages) == 1:
@@ -173,7 +213,7 @@ def _refiner_params(stages: tuple[Stage, ...]) -> dict[str, Any]:
     return {"refiner": last.checkpoint, **way, **marks}
 
 
-def request_from_json(data: Any, find_image: dict[str, Path] | None = None) -> Request:
+def request_from_json(data: Any, find_image: FindImages | None = None) -> Request:
     """The request that `Request.to_json` wrote; foreign data is checked field by field.
 
     ``find_image`` maps hashes of pixels to files on this machine; a picture that is not in it gets an empty path.
@@ -186,33 +226,40 @@ def request_from_json(data: Any, find_image: dict[str, Path] | None = None) -> R
                 f"format {data['version']}, this program reads up to {REQUEST_VERSION}",
                 "Update Underpaint.",
             )
-        stages = tuple(_stage_from_json(stage) for stage in data["stages"])
-        if not stages:
-            raise ValueError("no stages")
+        stages = tuple(_stage_from_json(stage, find_image) for stage in data["stages"])
+        if not stages or len(stages) > MAX_CARDS + 2:
+            raise ValueError(f"{len(stages)} stages")
         return Request(
             stages=stages,
-            seed=_number(data["seed"], int),
-            width=_number(data["width"], int),
-            height=_number(data["height"], int),
+            seed=as_number(data["seed"], int),
+            width=as_number(data["width"], int),
+            height=as_number(data["height"], int),
             init_image=image_from_json(data.get("init_image"), find_image),
             fit=Fit(data.get("fit", Fit.CROP.value)),
             own_size=bool(data.get("own_size", True)),
-            recipe=_text(data.get("recipe", "")),
+            recipe=as_text(data.get("recipe", "")),
+            mask=image_from_json(data.get("mask"), find_image, "mask"),
+            mask_feather=as_number(data.get("mask_feather", 0), int),
+            masked_only=as_flag(data.get("masked_only", False)),
+            mask_padding=as_number(data.get("mask_padding", 32), int),
+            colour_match=ColourMatch(data.get("colour_match", ColourMatch.OFF.value)),
         )
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as e:
         raise RequestError("The request cannot be read", f"{type(e).__name__}: {e}", "") from e
 
 
-def _stage_from_json(data: Any) -> Stage:
+def _stage_from_json(data: Any, find_image: FindImages | None) -> Stage:
     return Stage(
         kind=_painting(StageKind(data["kind"])),
-        checkpoint=_text(data["checkpoint"]),
-        prompt=clean_text(_text(data["prompt"])),
-        negative_prompt=clean_text(_text(data.get("negative_prompt", ""))),
-        strength=_number(data.get("strength", 1.0), float),
-        steps=_number(data["steps"], int),
-        guidance_scale=_number(data["guidance_scale"], float),
-        scheduler=_text(data.get("scheduler", DEFAULT_SCHEDULER)),
+        checkpoint=as_text(data["checkpoint"]),
+        prompt=clean_text(as_text(data["prompt"])),
+        negative_prompt=clean_text(as_text(data.get("negative_prompt", ""))),
+        strength=as_number(data.get("strength", 1.0), float),
+        steps=as_number(data["steps"], int),
+        guidance_scale=as_number(data["guidance_scale"], float),
+        scheduler=as_text(data.get("scheduler", DEFAULT_SCHEDULER)),
+        controls=tuple(control_from_json(each, find_image) for each in data.get("controls", ())[:MAX_CONTROLS]),
+        adapters=tuple(adapter_from_json(each, find_image) for each in data.get("adapters", ())[:MAX_ADAPTERS]),
         **{name: read(data[name]) for name, read in _LATER_FIELDS.items() if name in data},
     )
 
@@ -223,50 +270,21 @@ def _painting(kind: StageKind) -> StageKind:
     return kind
 
 
-def _share(value: Any) -> float:
-    share = _number(value, float)
-    if not 0 <= share <= 1:
-        raise ValueError(f"{share} is no share")
-    return share
-
-
 def _side(value: Any) -> int | None:
-    return None if value is None else _number(value, int)
+    return None if value is None else as_number(value, int)
 
 
 _LATER_FIELDS: dict[str, Callable[[Any], Any]] = {
-    "prior": lambda value: _text(value),
-    "prior_steps": lambda value: _number(value, int),
-    "prior_guidance_scale": lambda value: _number(value, float),
-    "begin": _share,
-    "end": _share,
-    "aesthetic_score": lambda value: _number(value, float),
-    "negative_aesthetic_score": lambda value: _number(value, float),
+    "prior": as_text,
+    "prior_steps": lambda value: as_number(value, int),
+    "prior_guidance_scale": lambda value: as_number(value, float),
+    "begin": as_share,
+    "end": as_share,
+    "aesthetic_score": lambda value: as_number(value, float),
+    "negative_aesthetic_score": lambda value: as_number(value, float),
     "original_width": _side,
     "original_height": _side,
+    "noise_level": lambda value: as_number(value, int),
+    "is_card": as_flag,
 }
 """Fields of `Stage` that records of earlier versions lack, and how each is read."""
-
-
-def image_from_json(data: Any, find_image: dict[str, Path] | None = None) -> ImageRef | None:
-    """The ref that `ImageRef.to_json` wrote, or None for null. Raises `RequestError`."""
-    if data is None:
-        return None
-    try:
-        sha256 = _text(data["sha256"])
-        size = (_number(data["width"], int), _number(data["height"], int))
-        return ImageRef(sha256, size, (find_image or {}).get(sha256, Path()), _text(data.get("name", "")))
-    except (KeyError, TypeError, ValueError, OverflowError) as e:
-        raise RequestError("The request cannot be read", f"init image: {type(e).__name__}: {e}", "") from e
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not text")
-    return value
-
-
-def _number(value: Any, kind: type[N]) -> N:
-    if isinstance(value, bool) or not isinstance(value, int | float) or kind(value) != value:
-        raise TypeError(f"{value!r} is not {kind.__name__}")
-    return kind(value)

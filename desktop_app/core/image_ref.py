@@ -1,0 +1,74 @@
+"""ImageRef: a picture by the hash of its pixels, so that it is known again wherever it lies."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from desktop_app.core.errors import RequestError
+from desktop_app.core.plain_data import as_number, as_text
+
+FindImages = Mapping[str, Path]
+"""By hash of its pixels, where a picture lies on this machine."""
+
+
+@dataclass(frozen=True)
+class ImageRef:
+    """A picture by content: ``sha256`` as `hash_pixels` computes it, ``size`` (width, height) in pixels.
+
+    ``path`` is where the picture lies on this machine; two refs are equal when their pixels are.
+    ``name`` is what the user knows it by (a file name, never a path).
+    """
+
+    sha256: str
+    size: tuple[int, int]
+    path: Path
+    name: str = ""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ImageRef) and (self.sha256, self.size) == (other.sha256, other.size)
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; the folder is left out, since pictures travel between machines."""
+        return {"sha256": self.sha256, "width": self.size[0], "height": self.size[1], "name": self.name}
+
+
+def hash_pixels(image: Image.Image) -> str:
+    """sha-256 over mode, size and pixels, so that a lossless copy of a picture has the same hash."""
+    digest = hashlib.sha256(f"{image.mode} {image.width}x{image.height}\n".encode())
+    digest.update(image.tobytes())
+    return digest.hexdigest()
+
+
+def image_from_json(data: Any, find_image: FindImages | None = None, what: str = "init image") -> ImageRef | None:
+    """The ref that `ImageRef.to_json` wrote, or None for null; an empty path where ``find_image`` has none. ``what`` is
+    how errors call it. Raises `RequestError`.
+    """
+    if data is None:
+        return None
+    try:
+        sha256 = as_text(data["sha256"])
+        size = (as_number(data["width"], int), as_number(data["height"], int))
+        return ImageRef(sha256, size, (find_image or {}).get(sha256, Path()), as_text(data.get("name", "")))
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as e:
+        raise RequestError("The request cannot be read", f"{what}: {type(e).__name__}: {e}", "") from e
+
+
+def hashes_in(data: Any) -> Iterator[str]:
+    """The hashes of all pictures that plain data names, however deep."""
+    if isinstance(data, Mapping):
+        if isinstance(data.get("sha256"), str) and "width" in data:
+            yield data["sha256"]
+        for value in data.values():
+            yield from hashes_in(value)
+    elif isinstance(data, list):
+        for value in data:
+            yield from hashes_in(value)

@@ -1,0 +1,44 @@
+"""Plain data from files of anybody: each value is what it should be, or an exception."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+N = TypeVar("N", int, float)
+
+
+def as_text(value: Any) -> str:
+    """``value``, a text. Raises TypeError."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not text")
+    return value
+
+
+def as_number(value: Any, kind: type[N]) -> N:
+    """``value``, a number of ``kind``. Raises TypeError."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or kind(value) != value:
+        raise TypeError(f"{value!r} is not {kind.__name__}")
+    return kind(value)
+
+
+def as_share(value: Any, least: float = 0.0, most: float = 1.0) -> float:
+    """``value``, a number from ``least`` to ``most``. Raises TypeError, ValueError."""
+    share = as_number(value, float)
+    if not least <= share <= most:
+        raise ValueError(f"{share:g} is not between {least:g} and {most:g}")
+    return share
+
+
+def as_count_between(value: Any, least: int, most: int) -> int:
+    """``value``, a whole number from ``least`` to ``most``. Raises TypeError, ValueError."""
+    count = as_number(value, int)
+    if not least <= count <= most:
+        raise ValueError(f"{count} is not between {least} and {most}")
+    return count
+
+
+def as_flag(value: Any) -> bool:
+    """``value``, true or false. Raises TypeError."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r} is neither true nor false")
+    return value
