@@ -66,8 +66,8 @@ class Result:
 
     ``intermediates`` are the pictures of the stages before the last, in order; a stage that hands an unfinished picture
     on has none. ``reused`` is how many of the first stages were not run again, since what they make was still there.
-    ``steps_run`` has the denoising steps of each stage, also of those, ``seconds`` the whole run, ``notes`` one plain sentence for
-    each thing that was changed to make it run, ``environment`` versions, device, dtype and thread count.
+    ``steps_run`` has the denoising steps of each stage, also of those, ``seconds`` the whole run, ``notes`` one plain
+    sentence for each thing that was changed to make it run, ``environment`` versions, device, dtype and thread count.
     """
 
     image: Image.Image
