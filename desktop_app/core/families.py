@@ -8,24 +8,28 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from desktop_app.core.conditions import AdapterKind
 from desktop_app.core.errors import CheckpointError
 from desktop_app.core.family import MARKS, ORIGINAL_SIZE, PRIOR_PARAMS, REFINER_PARAMS, USUAL_KEYWORDS, Family
+from desktop_app.core.kinds import StageKind
 from desktop_app.core.other_families import OTHER_FAMILIES
 from desktop_app.core.params import DEFAULT_SCHEDULER
-from desktop_app.core.request import StageKind
 from desktop_app.core.transformer_families import TRANSFORMER_FAMILIES
 
 __all__ = [
     "FAMILIES",
     "KANDINSKY",
     "KANDINSKY_PRIOR",
+    "LATENT_UPSCALER",
     "MARKS",
     "ORIGINAL_SIZE",
     "PRIOR_PARAMS",
     "REFINER_PARAMS",
     "REFUSED",
+    "SD",
     "SDXL",
     "SDXL_REFINER",
+    "UPSCALER",
     "USUAL_KEYWORDS",
     "Family",
     "family_named",
@@ -34,36 +38,96 @@ __all__ = [
     "unsupported",
 ]
 
+SD = "Stable Diffusion"
 SDXL = "Stable Diffusion XL"
 SDXL_REFINER = "Stable Diffusion XL refiner"
 KANDINSKY = "Kandinsky 2.2"
 KANDINSKY_PRIOR = "Kandinsky 2.2 prior"
 
+_SD_CLASSES = frozenset(
+    {
+        "StableDiffusionPipeline",
+        "StableDiffusionImg2ImgPipeline",
+        "StableDiffusionInpaintPipeline",
+        "StableDiffusionPAGPipeline",
+        "StableDiffusionPAGImg2ImgPipeline",
+        "StableDiffusionPAGInpaintPipeline",
+    }
+)
+_SD_INPAINT = {StageKind.INPAINT: "StableDiffusionInpaintPipeline"}
+_SD_CONTROL_INPAINT = {StageKind.INPAINT: "StableDiffusionControlNetInpaintPipeline"}
+
 _SDXL_CLASSES = frozenset(
     {
         "StableDiffusionXLPipeline",
         "StableDiffusionXLImg2ImgPipeline",
+        "StableDiffusionXLInpaintPipeline",
         "StableDiffusionXLPAGPipeline",
         "StableDiffusionXLPAGImg2ImgPipeline",
+        "StableDiffusionXLPAGInpaintPipeline",
     }
 )
+_SDXL_INPAINT = {StageKind.INPAINT: "StableDiffusionXLInpaintPipeline"}
+
+_SIZED = (StageKind.TEXT_TO_IMAGE, StageKind.INPAINT)
+_ALL_ADAPTERS = tuple(AdapterKind)
+_INPAINTING = ("unet", "in_channels", 9)
+"""The picture without what is masked, and the mask, beside the latents."""
+
+_DECODER_KEYWORDS = {name: USUAL_KEYWORDS[name] for name in ("steps", "guidance_scale", "strength")}
+_KANDINSKY: dict[str, Any] = {
+    "text_encoders": (),
+    "decoder": "movq",
+    "sized": (StageKind.IMAGE_TO_IMAGE, StageKind.TEXT_TO_IMAGE),
+    "patch": 8,  # its UNet halves the latents three times
+    "prior": KANDINSKY_PRIOR,
+    "prior_takes": ("prompt", "negative_prompt"),
+    "schedulers": (DEFAULT_SCHEDULER, "ddpm", "ddim", "dpmpp_2m", "dpmpp_2m_karras", "dpmpp_2m_sde"),
+}
+
+_UPSCALER_KEYWORDS = {name: keyword for name, keyword in USUAL_KEYWORDS.items() if name != "strength"}
+_NO_UPSCALER_STRENGTH = {"strength": "An upscaler always runs all steps: there is no strength."}
+LATENT_UPSCALER = "Latent upscaler"
+UPSCALER = "Upscaler x4"
 
 FAMILIES = (
     Family(
-        "Stable Diffusion",
-        frozenset(
-            {
-                "StableDiffusionPipeline",
-                "StableDiffusionImg2ImgPipeline",
-                "StableDiffusionPAGPipeline",
-                "StableDiffusionPAGImg2ImgPipeline",
-            }
-        ),
+        f"{SD} inpainting",
+        _SD_CLASSES,
+        _SD_INPAINT,
+        sized=(StageKind.INPAINT,),
+        takes_weights=True,
+        control_pipelines=_SD_CONTROL_INPAINT,
+        adapters=_ALL_ADAPTERS,
+        sign=_INPAINTING,
+    ),
+    Family(
+        SD,
+        _SD_CLASSES,
         {
             StageKind.IMAGE_TO_IMAGE: "StableDiffusionImg2ImgPipeline",
             StageKind.TEXT_TO_IMAGE: "StableDiffusionPipeline",
+            **_SD_INPAINT,
         },
+        sized=_SIZED,
         takes_weights=True,
+        control_pipelines={
+            StageKind.IMAGE_TO_IMAGE: "StableDiffusionControlNetImg2ImgPipeline",
+            StageKind.TEXT_TO_IMAGE: "StableDiffusionControlNetPipeline",
+            **_SD_CONTROL_INPAINT,
+        },
+        adapters=_ALL_ADAPTERS,
+    ),
+    Family(
+        f"{SDXL} inpainting",
+        _SDXL_CLASSES,
+        _SDXL_INPAINT,
+        text_encoders=("text_encoder", "text_encoder_2"),
+        sized=(StageKind.INPAINT,),
+        takes_original_size=True,
+        takes_weights=True,
+        adapters=_ALL_ADAPTERS,
+        sign=_INPAINTING,
     ),
     Family(
         SDXL,
@@ -71,11 +135,19 @@ FAMILIES = (
         {
             StageKind.IMAGE_TO_IMAGE: "StableDiffusionXLImg2ImgPipeline",
             StageKind.TEXT_TO_IMAGE: "StableDiffusionXLPipeline",
+            **_SDXL_INPAINT,
         },
         text_encoders=("text_encoder", "text_encoder_2"),
+        sized=_SIZED,
         refiners=(SDXL, SDXL_REFINER),
         takes_original_size=True,
         takes_weights=True,
+        control_pipelines={
+            StageKind.IMAGE_TO_IMAGE: "StableDiffusionXLControlNetImg2ImgPipeline",
+            StageKind.TEXT_TO_IMAGE: "StableDiffusionXLControlNetPipeline",
+            StageKind.INPAINT: "StableDiffusionXLControlNetInpaintPipeline",
+        },
+        adapters=_ALL_ADAPTERS,
     ),
     Family(
         SDXL_REFINER,
@@ -93,15 +165,28 @@ FAMILIES = (
             StageKind.IMAGE_TO_IMAGE: "KandinskyV22Img2ImgPipeline",
             StageKind.TEXT_TO_IMAGE: "KandinskyV22Pipeline",
         },
-        text_encoders=(),
-        decoder="movq",
-        keywords={name: USUAL_KEYWORDS[name] for name in ("steps", "guidance_scale", "strength")},
-        sized=(StageKind.IMAGE_TO_IMAGE, StageKind.TEXT_TO_IMAGE),
+        keywords=_DECODER_KEYWORDS,
         swapped=(StageKind.IMAGE_TO_IMAGE,),
-        patch=8,  # its UNet halves the latents three times
-        prior=KANDINSKY_PRIOR,
-        prior_takes=("prompt", "negative_prompt"),
-        schedulers=(DEFAULT_SCHEDULER, "ddpm", "ddim", "dpmpp_2m", "dpmpp_2m_karras", "dpmpp_2m_sde"),
+        **_KANDINSKY,
+    ),
+    Family(
+        f"{KANDINSKY} inpainting",
+        frozenset({"KandinskyV22InpaintPipeline"}),
+        {StageKind.INPAINT: "KandinskyV22InpaintPipeline"},
+        keywords={name: USUAL_KEYWORDS[name] for name in ("steps", "guidance_scale")},
+        reasons={"strength": "Kandinsky 2.2 inpainting paints the masked part wholly anew: there is no strength."},
+        **{**_KANDINSKY, "sized": (StageKind.INPAINT,)},
+    ),
+    Family(
+        f"{KANDINSKY} depth",
+        frozenset({"KandinskyV22ControlnetPipeline", "KandinskyV22ControlnetImg2ImgPipeline"}),
+        {
+            StageKind.IMAGE_TO_IMAGE: "KandinskyV22ControlnetImg2ImgPipeline",
+            StageKind.TEXT_TO_IMAGE: "KandinskyV22ControlnetPipeline",
+        },
+        keywords=_DECODER_KEYWORDS,
+        reads_controls=True,
+        **_KANDINSKY,
     ),
     Family(
         KANDINSKY_PRIOR,
@@ -120,6 +205,25 @@ FAMILIES = (
     ),
     *TRANSFORMER_FAMILIES,
     *OTHER_FAMILIES,
+    Family(
+        LATENT_UPSCALER,
+        frozenset({"StableDiffusionLatentUpscalePipeline"}),
+        {StageKind.LATENT_UPSCALE: "StableDiffusionLatentUpscalePipeline"},
+        keywords=_UPSCALER_KEYWORDS,
+        reasons=_NO_UPSCALER_STRENGTH,
+        sized=(),
+        schedulers=(DEFAULT_SCHEDULER,),
+    ),
+    Family(
+        UPSCALER,
+        frozenset({"StableDiffusionUpscalePipeline"}),
+        {StageKind.UPSCALE: "StableDiffusionUpscalePipeline"},
+        keywords={**_UPSCALER_KEYWORDS, "noise_level": "noise_level"},
+        reasons=_NO_UPSCALER_STRENGTH,
+        sized=(),
+        takes_weights=True,
+        extra_schedulers=("low_res_scheduler",),
+    ),
 )
 """Where two have the same classes, the one whose text encoders are all named is meant."""
 

@@ -11,8 +11,9 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
+from desktop_app.core.conditions import AdapterKind
+from desktop_app.core.kinds import StageKind
 from desktop_app.core.params import DEFAULT_SCHEDULER, effective_steps, snap_strength
-from desktop_app.core.request import StageKind
 
 USUAL_KEYWORDS: Mapping[str, str] = MappingProxyType(
     {
@@ -49,6 +50,9 @@ _REASONS = {
     "strength": "This family of checkpoints takes no strength: it always runs all steps.",
     "steps": "This family of checkpoints takes no number of steps.",
     "scheduler": "This family of checkpoints runs with its own scheduler only.",
+    "controls": "There are no control images for this family of checkpoints.",
+    "adapters": "Adapters for this family of checkpoints cannot be used here.",
+    "noise_level": "Only the upscaler x4 adds noise to the picture first.",
 }
 """Why a field of `Params` has no place, where the family's own row does not say it."""
 
@@ -86,6 +90,10 @@ class Family:
     pipelines run with, all where it is empty. ``swapped`` are the kinds of stage whose pipeline in diffusers 0.42.1
     takes width for height.
 
+    ``control_pipelines`` are the classes that run a kind of stage with control images; ``adapters`` the kinds of
+    adapter that it takes. ``reads_controls`` where the checkpoint itself reads a control image, without any ControlNet,
+    and always needs one. ``extra_schedulers`` are parts that the index names beside the scheduler.
+
     ``passes`` says how many steps run on a picture. ``sign`` tells it from another family of the same classes: a part,
     a key of that part's configuration, and the value there; the part is empty for ``model_index.json`` itself.
     """
@@ -112,6 +120,10 @@ class Family:
     schedulers: tuple[str, ...] = ()
     prior_takes: tuple[str, ...] = ()
     swapped: tuple[StageKind, ...] = ()
+    control_pipelines: Mapping[StageKind, str] = field(default_factory=dict)
+    reads_controls: bool = False
+    adapters: tuple[AdapterKind, ...] = ()
+    extra_schedulers: tuple[str, ...] = ()
     passes: Passes = Passes.ROUNDED_DOWN
     sign: tuple[str, str, Any] | None = None
 
@@ -131,6 +143,10 @@ class Family:
             has_place = self.takes_original_size
         elif param == "scheduler":
             has_place = self.schedulers != (DEFAULT_SCHEDULER,)
+        elif param == "controls":
+            has_place = bool(self.control_pipelines) or self.reads_controls
+        elif param == "adapters":
+            has_place = bool(self.adapters)
         elif param in MARKS:
             has_place = param in self.keywords or bool(self.refiners)
         else:
@@ -139,7 +155,8 @@ class Family:
 
     def effective_steps(self, kind: StageKind, steps: int, strength: float) -> int:
         """Denoising steps that a stage of ``kind`` runs of ``steps`` at ``strength``."""
-        if kind is not StageKind.IMAGE_TO_IMAGE or self.passes is Passes.ALL or "strength" not in self.keywords:
+        has_strength = kind in (StageKind.IMAGE_TO_IMAGE, StageKind.INPAINT) and "strength" in self.keywords
+        if not has_strength or self.passes is Passes.ALL:
             return steps
         if self.passes is Passes.ROUNDED_UP:
             return steps - int(max(steps - min(steps * strength, steps), 0))
@@ -177,4 +194,4 @@ class Family:
     @property
     def required(self) -> tuple[str, ...]:
         """Parts that the index must name."""
-        return ("scheduler", *self.tokenizers, *self.processors, *self.weighted)
+        return ("scheduler", *self.extra_schedulers, *self.tokenizers, *self.processors, *self.weighted)

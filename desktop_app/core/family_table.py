@@ -20,9 +20,12 @@ _HEAD = (
     "Family",
     "From a picture",
     "From the prompt alone",
+    "Masked part",
     "Strength",
     "Guidance",
     "Negative prompt",
+    "Control images",
+    "Adapters",
     "Schedulers",
     "Works with",
     "Native size",
@@ -51,9 +54,12 @@ def _row(family: Family) -> tuple[str, ...]:
         family.label,
         _mark(StageKind.IMAGE_TO_IMAGE in family.kinds),
         _mark(StageKind.TEXT_TO_IMAGE in family.kinds),
+        _masked_part(family),
         _mark(bool(family.kinds) and family.takes("strength")),
         _mark(family.takes("guidance_scale") or family.takes("prior_guidance_scale")),
         _mark(family.takes("negative_prompt")),
+        _mark(family.takes("controls")),
+        _mark(family.takes("adapters")),
         _schedulers(family),
         _companions(family),
         _native_size(family),
@@ -62,6 +68,12 @@ def _row(family: Family) -> tuple[str, ...]:
 
 def _mark(is_there: bool) -> str:
     return "yes" if is_there else "-"
+
+
+def _masked_part(family: Family) -> str:
+    if StageKind.INPAINT in family.kinds:
+        return "yes"
+    return "cut out of a new picture" if StageKind.IMAGE_TO_IMAGE in family.kinds else "-"
 
 
 def _schedulers(family: Family) -> str:

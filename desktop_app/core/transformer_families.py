@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from desktop_app.core.family import USUAL_KEYWORDS, Family, Passes
+from desktop_app.core.kinds import StageKind
 from desktop_app.core.params import DEFAULT_SCHEDULER
-from desktop_app.core.request import StageKind
 
 _BOTH = (StageKind.IMAGE_TO_IMAGE, StageKind.TEXT_TO_IMAGE)
 _NO_NEGATIVE = "{} has its guidance built in and reads no negative prompt: say in the prompt what you want instead."
@@ -25,13 +25,14 @@ def _takes(*left_out: str, **renamed: str) -> dict[str, str]:
     return {name: keyword for name, keyword in {**USUAL_KEYWORDS, **renamed}.items() if name not in left_out}
 
 
-def _both(image_to_image: str, text_to_image: str) -> dict[StageKind, str]:
-    return {StageKind.IMAGE_TO_IMAGE: image_to_image, StageKind.TEXT_TO_IMAGE: text_to_image}
+def _both(image_to_image: str, text_to_image: str, inpaint: str = "") -> dict[StageKind, str]:
+    both = {StageKind.IMAGE_TO_IMAGE: image_to_image, StageKind.TEXT_TO_IMAGE: text_to_image}
+    return {**both, StageKind.INPAINT: inpaint} if inpaint else both
 
 
 _FLOW: dict[str, Any] = {
     "denoiser": "transformer",
-    "sized": _BOTH,
+    "sized": (*_BOTH, StageKind.INPAINT),
     "native_size": 1024,
     "schedulers": (DEFAULT_SCHEDULER,),
     "passes": Passes.ROUNDED_UP,
@@ -47,7 +48,9 @@ _SD3_CLASSES = frozenset(
 )
 _SD3 = {
     **_FLOW,
-    "pipelines": _both("StableDiffusion3Img2ImgPipeline", "StableDiffusion3Pipeline"),
+    "pipelines": _both(
+        "StableDiffusion3Img2ImgPipeline", "StableDiffusion3Pipeline", "StableDiffusion3InpaintPipeline"
+    ),
     "native_size": 0,
     "patch": 2,
 }
@@ -55,7 +58,7 @@ _SD3 = {
 _FLUX_CLASSES = frozenset({"FluxPipeline", "FluxImg2ImgPipeline"})
 _FLUX = {
     **_FLOW,
-    "pipelines": _both("FluxImg2ImgPipeline", "FluxPipeline"),
+    "pipelines": _both("FluxImg2ImgPipeline", "FluxPipeline", "FluxInpaintPipeline"),
     "text_encoders": ("text_encoder_2", "text_encoder"),
     "patch": 2,
     "packing": 4,
@@ -146,7 +149,7 @@ TRANSFORMER_FAMILIES = (
     Family(
         "Qwen-Image",
         frozenset({"QwenImagePipeline", "QwenImageImg2ImgPipeline"}),
-        _both("QwenImageImg2ImgPipeline", "QwenImagePipeline"),
+        _both("QwenImageImg2ImgPipeline", "QwenImagePipeline", "QwenImageInpaintPipeline"),
         keywords=_takes(guidance_scale="true_cfg_scale"),
         reasons=_why("Qwen-Image"),
         max_tokens=507,  # 512, with 5 of the chat after the prompt
@@ -169,7 +172,7 @@ TRANSFORMER_FAMILIES = (
     Family(
         "Z-Image",
         frozenset({"ZImagePipeline", "ZImageImg2ImgPipeline"}),
-        _both("ZImageImg2ImgPipeline", "ZImagePipeline"),
+        _both("ZImageImg2ImgPipeline", "ZImagePipeline", "ZImageInpaintPipeline"),
         reasons=_why("Z-Image"),
         patch=2,
         max_tokens=504,  # 512, with 8 of the chat around the prompt
