@@ -1,0 +1,63 @@
+"""Masks: where a picture shall change, how softly, and putting what was painted there onto the picture. Pillow only.
+
+A mask is a grey picture (mode L): 0 stays as it is, 255 shall change.
+"""
+
+from __future__ import annotations
+
+from PIL import Image, ImageFilter
+
+from desktop_app.core.errors import ImageError
+
+Box = tuple[int, int, int, int]
+Size = tuple[int, int]
+
+
+def to_mask(picture: Image.Image) -> Image.Image:
+    """The mask that ``picture``, of any mode, tells: its brightness."""
+    return picture if picture.mode == "L" else picture.convert("L")
+
+
+def soften(mask: Image.Image, feather: int) -> Image.Image:
+    """``mask`` with edges that go over within ``feather`` pixels on either side; farther away nothing changes.
+
+    Three averages over squares, whose sides together reach just that far: nearly a bell, but with an end.
+    """
+    for radius in _radii(feather):
+        mask = mask.filter(ImageFilter.BoxBlur(radius))
+    return mask
+
+
+def _radii(feather: int) -> list[int]:
+    return [radius for radius in (feather // 3 + (part < feather % 3) for part in range(3)) if radius > 0]
+
+
+def check_mask(mask: Image.Image, size: Size) -> None:
+    """Raise `ImageError` unless ``mask`` has ``size`` and marks something."""
+    if mask.size != size:
+        detail = f"it has {mask.width} × {mask.height} pixels, the picture {size[0]} × {size[1]}"
+        raise ImageError("The mask does not fit the init image", detail, "Make a mask of the same size.")
+    if mask.getextrema() == (0, 0):
+        raise ImageError("The mask is empty", "nothing is marked to change", "Paint over what shall change.")
+
+
+def masked_box(mask: Image.Image, feather: int, padding: int) -> Box:
+    """What of the picture is to be seen to paint the masked part: the part, its soft edge, and ``padding`` around."""
+    found = mask.getbbox()
+    assert found, "an empty mask was let through"
+    left, top, right, bottom = found
+    reach = feather + padding
+    return (
+        max(left - reach, 0),
+        max(top - reach, 0),
+        min(right + reach, mask.width),
+        min(bottom + reach, mask.height),
+    )
+
+
+def lay_over(original: Image.Image, painted: Image.Image, mask: Image.Image) -> Image.Image:
+    """``painted`` on ``original`` (both RGB or RGBA of one mode and size) as far as the softened ``mask`` says.
+
+    Where the mask is 0 every byte is the original's, where it is 255 the painted one's.
+    """
+    return Image.composite(painted, original, mask)
