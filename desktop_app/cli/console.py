@@ -19,6 +19,7 @@ BAR_WIDTH = 24
 PHASE_TEXTS: dict[Phase, str] = {
     Phase.STARTING: "Starting",
     Phase.DOWNLOADING: "Downloading",
+    Phase.DERIVING: "Making the control image",
     Phase.LOADING: "Loading the checkpoint",
     Phase.ENCODING: "Encoding",
     Phase.DENOISING: "Denoising",

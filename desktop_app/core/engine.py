@@ -10,7 +10,10 @@ from typing import Any, Protocol
 
 from PIL import Image
 
+from desktop_app.core.conditions import Control
+from desktop_app.core.image_ref import ImageRef
 from desktop_app.core.memory import MemoryPlan
+from desktop_app.core.params import Fit
 from desktop_app.core.request import Request
 
 ATTENTIONS = {
@@ -28,6 +31,7 @@ class Phase(Enum):
 
     STARTING = "starting"
     DOWNLOADING = "downloading"
+    DERIVING = "deriving"
     LOADING = "loading"
     ENCODING = "encoding"
     DENOISING = "denoising"
@@ -40,8 +44,8 @@ class Progress:
     """One event of a run. ``step`` of ``total`` is counted within the phase of stage ``stage`` of ``stages``.
 
     In `Phase.DENOISING` there is exactly one event per denoising step done (``step`` 1 to ``total``); other phases
-    send one event when they begin, with 0 of 0, and `Phase.ENCODING` one more for each step of a prior. ``preview`` is
-    a small RGB picture nobody mutates, or None.
+    send one event when they begin, with 0 of 0, and `Phase.ENCODING` one more for each step of a prior, as does
+    `Phase.DERIVING` for each step of an annotator. ``preview`` is a small RGB picture nobody mutates, or None.
     """
 
     phase: Phase
@@ -77,6 +81,16 @@ class Result:
     environment: dict[str, Any] = field(default_factory=dict)
     intermediates: tuple[Intermediate, ...] = ()
     reused: int = 0
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A control image (RGB, nobody mutates it), and a ``note``: one plain sentence on how it was made where that is not
+    what was asked for by name, or empty.
+    """
+
+    image: Image.Image
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,10 +139,28 @@ CheckpointPath = Callable[[str], Path]
 
 
 class Engine(Protocol):
-    """Runs requests, one at a time, on one thread. `run` blocks; the other methods may be called between runs."""
+    """Runs requests, one at a time, on one thread. `run` and `derive` block; the other methods may be called between
+    them.
+    """
 
     def run(self, request: Request, report: ReportProgress, cancel: CancelFlag) -> Result:
         """Make the picture. Raises `Cancelled` within one denoising step of ``cancel``, or a `StudioError`."""
+
+    def derive(
+        self,
+        control: Control,
+        picture: ImageRef,
+        report: ReportProgress,
+        cancel: CancelFlag,
+        *,
+        size: tuple[int, int] | None = None,
+        fit: Fit = Fit.CROP,
+    ) -> Derived:
+        """The control image that a run would make of ``picture`` for ``control``, at the working ``size`` to which
+        ``fit`` brings it; None: at the picture's own. Its ``image``, weight and share of the schedule have no say.
+
+        Raises `Cancelled` within one step of the annotator, or a `StudioError`.
+        """
 
     def configure(self, options: EngineOptions) -> None:
         """Use ``options`` from the next run on. Starts nothing, and returns at once."""

@@ -21,10 +21,11 @@ from desktop_app.engine.diffusers_engine import DiffusersEngine
 from desktop_app.engine.environment import prepare_environment
 from desktop_app.engine.messages import (
     Answer,
-    AskStatus,
+    Call,
     Cancel,
     Close,
     Configure,
+    Derive,
     Done,
     Failed,
     Order,
@@ -102,7 +103,7 @@ class _Server:
             self._begin(order.call)
             self.send(self._answer(engine, order))
 
-    def _answer(self, engine: Engine, order: Run | WarmUp | AskStatus) -> Answer:
+    def _answer(self, engine: Engine, order: Call) -> Answer:
         try:
             return self._work(engine, order)
         except Cancelled:
@@ -112,9 +113,13 @@ class _Server:
         except Exception as e:
             return Failed(order.call, _internal_error(e))
 
-    def _work(self, engine: Engine, order: Run | WarmUp | AskStatus) -> Done:
+    def _work(self, engine: Engine, order: Call) -> Done:
+        report = _Report(self, order.call)
         if isinstance(order, Run):
-            return Done(order.call, engine.run(order.request, _Report(self, order.call), self._cancel))
+            return Done(order.call, engine.run(order.request, report, self._cancel))
+        if isinstance(order, Derive):
+            wish = (order.control, order.picture, report, self._cancel)
+            return Done(order.call, derived=engine.derive(*wish, size=order.size, fit=order.fit))
         if isinstance(order, WarmUp):
             engine.warm_up(order.checkpoint)
             return Done(order.call)

@@ -12,9 +12,11 @@ from typing import Any, TypeVar
 from PIL import Image
 
 from desktop_app import __version__
+from desktop_app.core.conditions import Control
 from desktop_app.core.engine import (
     CancelFlag,
     CheckpointPath,
+    Derived,
     EngineOptions,
     EngineStatus,
     Phase,
@@ -24,10 +26,12 @@ from desktop_app.core.engine import (
 )
 from desktop_app.core.errors import Cancelled, DeviceError, OutOfMemory, StudioError
 from desktop_app.core.families import Family
-from desktop_app.core.params import DEFAULT_SCHEDULER
+from desktop_app.core.image_ref import ImageRef
+from desktop_app.core.params import DEFAULT_SCHEDULER, Fit
 from desktop_app.core.request import Request, Stage, StageKind
 from desktop_app.core.stages import steps_of
 from desktop_app.engine.arguments import arguments, prior_arguments, unread_text, with_embeddings
+from desktop_app.engine.deriving import derive_ref
 from desktop_app.engine.devices import choose_device
 from desktop_app.engine.faults import running
 from desktop_app.engine.framing import frame, unframe
@@ -85,6 +89,23 @@ class DiffusersEngine:
             raise
         environment = {**self._environment(), "dtype": run.dtype}
         return Result(image, tuple(run.steps_run), time.monotonic() - begun, tuple(run.notes), environment)
+
+    def derive(
+        self,
+        control: Control,
+        picture: ImageRef,
+        report: ReportProgress,
+        cancel: CancelFlag,
+        *,
+        size: tuple[int, int] | None = None,
+        fit: Fit = Fit.CROP,
+    ) -> Derived:
+        """See `Engine.derive`."""
+        if control.annotator:
+            self._start()
+        return derive_ref(
+            control, picture, self._find_checkpoint, report, cancel, size=size, fit=fit, make_room=self.close
+        )
 
     def configure(self, options: EngineOptions) -> None:
         """See `Engine.configure`."""

@@ -7,30 +7,56 @@ import threading
 import time
 from collections.abc import Callable
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
-from desktop_app.core.engine import CancelFlag, EngineOptions, EngineStatus, Phase, Progress, ReportProgress, Result
-from desktop_app.core.errors import Cancelled
+from desktop_app.core.conditions import Control, ControlMode
+from desktop_app.core.engine import (
+    CancelFlag,
+    Derived,
+    EngineOptions,
+    EngineStatus,
+    Phase,
+    Progress,
+    ReportProgress,
+    Result,
+)
+from desktop_app.core.image_ref import ImageRef
+from desktop_app.core.params import Fit
 from desktop_app.core.request import Request, Stage
+from desktop_app.engine.deriving import check, placed_picture
 from desktop_app.engine.framing import frame, unframe
 
 PREVIEW_SIDE = 64
+DERIVING_STEPS = 2
 
 FailWith = Callable[[Request], BaseException | None]
 """What a run of a request shall raise in its middle, or None."""
+
+FailDerivingWith = Callable[[Control], BaseException | None]
+"""The same of the deriving of a control image."""
 
 
 class FakeEngine:
     """Paints a pattern that follows the seed and the prompt, and lets the init image through as strength allows.
 
-    Each denoising step takes ``step_s`` seconds. ``fail_with`` makes runs fail half way through their steps.
+    Each step takes ``step_s`` seconds. ``fail_with`` makes runs fail half way through their steps, and
+    ``fail_deriving_with`` the deriving of control images.
     """
 
-    def __init__(self, *, step_s: float = 0.0, fail_with: FailWith | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        step_s: float = 0.0,
+        fail_with: FailWith | None = None,
+        fail_deriving_with: FailDerivingWith | None = None,
+    ) -> None:
         self._step_s = step_s
         self._fail_with = fail_with
+        self._fail_deriving_with = fail_deriving_with
         self.runs: list[Request] = []
         """Every request that was run, in order."""
+        self.derived: list[tuple[Control, ImageRef]] = []
+        """Every control image that was derived, in order."""
         self.warmed: list[str | None] = []
         self.options = EngineOptions()
         self.is_closed = False
@@ -41,7 +67,7 @@ class FakeEngine:
         begun = time.monotonic()
         self.runs.append(request)
         self.is_closed = False
-        _check(cancel)
+        check(cancel)
         report(Progress(Phase.LOADING, stages=len(request.stages)))
         framed = frame(request)
         picture = framed.image if framed else None
@@ -51,6 +77,32 @@ class FakeEngine:
         image = unframe(picture, framed, request)
         steps = tuple(stage.effective_steps for stage in request.stages)
         return Result(image, steps, time.monotonic() - begun, (), {"device": "fake"})
+
+    def derive(
+        self,
+        control: Control,
+        picture: ImageRef,
+        report: ReportProgress,
+        cancel: CancelFlag,
+        *,
+        size: tuple[int, int] | None = None,
+        fit: Fit = Fit.CROP,
+    ) -> Derived:
+        """See `Engine.derive`."""
+        self.derived.append((control, picture))
+        check(cancel)
+        report(Progress(Phase.DERIVING))
+        placed = placed_picture(picture, size, fit)
+        if not control.derive:
+            return Derived(placed)
+        for step in range(1, DERIVING_STEPS + 1):
+            if self._step_s:
+                self._pause.wait(self._step_s)
+            if self._fail_deriving_with and (error := self._fail_deriving_with(control)):
+                raise error
+            report(Progress(Phase.DERIVING, step=step, total=DERIVING_STEPS))
+            check(cancel)
+        return Derived(_derive(control, placed), "" if control.annotator else "Made by no annotator.")
 
     def configure(self, options: EngineOptions) -> None:
         """See `Engine.configure`."""
@@ -89,14 +141,21 @@ class FakeEngine:
                 raise error
             preview = Image.blend(painted, picture, step / total).resize((PREVIEW_SIDE, PREVIEW_SIDE))
             report(Progress(Phase.DENOISING, number, stages, step, total, preview))
-            _check(cancel)
+            check(cancel)
         report(Progress(Phase.DECODING, number, stages))
         return picture
 
 
-def _check(cancel: CancelFlag) -> None:
-    if cancel.is_set():
-        raise Cancelled
+def _derive(control: Control, picture: Image.Image) -> Image.Image:
+    """Something that looks as if it kept of ``picture`` what the mode says."""
+    if control.mode is ControlMode.TILE:
+        return picture.filter(ImageFilter.GaussianBlur(4))
+    grey = picture.convert("L")
+    if control.mode is ControlMode.DEPTH:
+        return grey.convert("RGB")
+    edges = grey.filter(ImageFilter.FIND_EDGES)
+    least = control.low if control.mode is ControlMode.CANNY else 40
+    return edges.point([255 if level > least else 0 for level in range(256)]).convert("RGB")
 
 
 def _paint(request: Request, stage: Stage, number: int) -> Image.Image:

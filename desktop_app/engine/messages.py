@@ -6,8 +6,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from desktop_app.core.engine import EngineOptions, EngineStatus, Progress, Result
+from desktop_app.core.conditions import Control
+from desktop_app.core.engine import Derived, EngineOptions, EngineStatus, Progress, Result
 from desktop_app.core.errors import StudioError
+from desktop_app.core.image_ref import ImageRef
+from desktop_app.core.params import Fit
 from desktop_app.core.request import Request
 
 # To the child -------------------------------------------------------------------------------------
@@ -19,6 +22,17 @@ class Run:
 
     call: int
     request: Request
+
+
+@dataclass(frozen=True)
+class Derive:
+    """Make the control image of ``picture``; see `Engine.derive`."""
+
+    call: int
+    control: Control
+    picture: ImageRef
+    size: tuple[int, int] | None
+    fit: Fit
 
 
 @dataclass(frozen=True)
@@ -69,10 +83,11 @@ class Reported:
 
 @dataclass(frozen=True)
 class Done:
-    """The call has ended; with ``result`` for `Run`, with ``status`` for `AskStatus`."""
+    """The call has ended; with ``result`` for `Run`, with ``derived`` for `Derive`, with ``status`` for `AskStatus`."""
 
     call: int
     result: Result | None = None
+    derived: Derived | None = None
     status: EngineStatus = field(default_factory=EngineStatus)
 
 
@@ -85,4 +100,7 @@ class Failed:
 
 
 Answer = Reported | Done | Failed
-Order = Run | WarmUp | AskStatus | Configure | Cancel | Close
+Call = Run | Derive | WarmUp | AskStatus
+"""What is answered by one `Done` or `Failed`."""
+
+Order = Call | Configure | Cancel | Close

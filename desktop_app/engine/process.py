@@ -11,11 +11,27 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
-from desktop_app.core.engine import CancelFlag, EngineOptions, EngineStatus, ReportProgress, Result
+from desktop_app.core.conditions import Control
+from desktop_app.core.engine import CancelFlag, Derived, EngineOptions, EngineStatus, ReportProgress, Result
 from desktop_app.core.errors import Cancelled, DeviceLost, EngineCrashed, StudioError
+from desktop_app.core.image_ref import ImageRef
+from desktop_app.core.params import Fit
 from desktop_app.core.request import Request
 from desktop_app.engine.child import main
-from desktop_app.engine.messages import Answer, AskStatus, Cancel, Close, Configure, Done, Failed, Reported, Run, WarmUp
+from desktop_app.engine.messages import (
+    Answer,
+    AskStatus,
+    Call,
+    Cancel,
+    Close,
+    Configure,
+    Derive,
+    Done,
+    Failed,
+    Reported,
+    Run,
+    WarmUp,
+)
 
 CANCEL_LOOK_S = 0.05
 """How often the caller's cancel flag is looked at while the child works."""
@@ -58,6 +74,26 @@ class EngineProcess:
             done = self._await(report, cancel)
             assert done.result is not None
             return done.result
+
+    def derive(
+        self,
+        control: Control,
+        picture: ImageRef,
+        report: ReportProgress,
+        cancel: CancelFlag,
+        *,
+        size: tuple[int, int] | None = None,
+        fit: Fit = Fit.CROP,
+    ) -> Derived:
+        """See `Engine.derive`. Raises `EngineCrashed` when the child dies meanwhile."""
+        with self._lock:
+            if cancel.is_set():
+                raise Cancelled
+            self._call += 1
+            self._send(Derive(self._call, control, picture, size, fit))
+            done = self._await(report, cancel)
+            assert done.derived is not None
+            return done.derived
 
     def configure(self, options: EngineOptions) -> None:
         """See `Engine.configure`. The child is told before its next call, and so is one that is started later."""
@@ -135,7 +171,7 @@ class EngineProcess:
 
     # The conversation -----------------------------------------------------------------------------
 
-    def _send(self, order: Run | WarmUp | AskStatus) -> None:
+    def _send(self, order: Call) -> None:
         try:
             self._tell(order)
         except OSError:
@@ -145,7 +181,7 @@ class EngineProcess:
             except OSError as e:
                 raise self._tell_crash() from e
 
-    def _tell(self, order: Run | WarmUp | AskStatus) -> None:
+    def _tell(self, order: Call) -> None:
         connection, options = self._start(), self._options
         if options != self._told:
             connection.send(Configure(options))

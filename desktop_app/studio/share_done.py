@@ -11,6 +11,7 @@ from desktop_app.core.request import Request, Stage
 PHASES: dict[Phase, tuple[float, float]] = {
     Phase.STARTING: (0.0, 0.02),
     Phase.DOWNLOADING: (0.02, 0.05),
+    Phase.DERIVING: (0.05, 0.08),
     Phase.LOADING: (0.05, 0.10),
     Phase.ENCODING: (0.10, 0.12),
     Phase.DENOISING: (0.12, 0.94),

@@ -12,6 +12,7 @@ from desktop_app.ui.texts import QT_TRANSLATE_NOOP
 PHASES: dict[Phase, str] = {
     Phase.STARTING: QT_TRANSLATE_NOOP("Jobs", "Starting"),
     Phase.DOWNLOADING: QT_TRANSLATE_NOOP("Jobs", "Downloading"),
+    Phase.DERIVING: QT_TRANSLATE_NOOP("Jobs", "Making the control image"),
     Phase.LOADING: QT_TRANSLATE_NOOP("Jobs", "Loading the checkpoint"),
     Phase.ENCODING: QT_TRANSLATE_NOOP("Jobs", "Encoding"),
     Phase.DENOISING: QT_TRANSLATE_NOOP("Jobs", "Denoising"),
