@@ -22,10 +22,11 @@ from desktop_app.core.engine import Engine, Result
 from desktop_app.core.errors import ImageError, RequestError, StoreError
 from desktop_app.core.image import encode_png, load_image, read_texts
 from desktop_app.core.params import Params
+from desktop_app.core.planned import Describe
 from desktop_app.core.planning import RunFacts, build_requests, plan_run
 from desktop_app.core.recipe import Recipe
 from desktop_app.core.request import ImageRef, Request, hash_pixels
-from desktop_app.core.stages import Describe, family_of_checkpoint, refuse_unused
+from desktop_app.core.stages import family_of_checkpoint, refuse_unused
 from desktop_app.core.variation import read_request, write_texts
 from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.fetch import fetch_image

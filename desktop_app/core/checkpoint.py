@@ -30,7 +30,8 @@ class CheckpointInfo:
     latent covers; ``max_tokens`` how many tokens of a prompt it reads, begin and end marks included; ``tokenizer``
     the folder of its tokenizer, None where it has none; ``size_bytes`` its weights on disk; ``kinds`` the stages that
     its family can run; ``parts`` the sizes of its parts with weights; ``prior`` the REF of the prior that it names;
-    ``note`` a sentence that the user should know, or empty.
+    ``note`` a sentence that the user should know, or empty; ``scale`` how many times larger a pixel upscaler makes each
+    side.
     """
 
     ref: str
@@ -46,3 +47,4 @@ class CheckpointInfo:
     parts: tuple[PartSize, ...] = ()
     prior: str = ""
     note: str = ""
+    scale: int = 0

@@ -114,23 +114,63 @@ def _stretch(image: Image.Image, box: tuple[int, int, int, int], to: tuple[int, 
         image.paste(image.crop(box).resize(size, Image.Resampling.NEAREST), to[:2])
 
 
-def take_back(result: Image.Image, placement: Placement, alpha: Image.Image | None = None) -> Image.Image:
-    """``result``, RGB at the working size, at `own_size`; with the part of ``alpha``, a band at the source's size,
-    that was used.
+def take_back(
+    result: Image.Image, placement: Placement, alpha: Image.Image | None = None, *, own_size: bool = True
+) -> Image.Image:
+    """``result``, RGB at the working size or a multiple of it, at `taken_back_size`; with the part of ``alpha``, a band
+    at the source's size, that was used.
     """
-    inner = result if placement.inner == (0, 0, *placement.working) else result.crop(placement.inner)
-    own = _resize(inner, own_size(placement), (0.0, 0.0, float(inner.width), float(inner.height)))
+    size = taken_back_size(placement, result.size, own_size=own_size)
+    if is_enlarged(placement, result.size) or own_size:
+        inner = _inner_part(result, placement)
+        taken = _resize(inner, size, (0.0, 0.0, float(inner.width), float(inner.height)))
+        alpha = alpha.crop(placement.box) if alpha else None
+    else:
+        taken = result
+        alpha = place(alpha.convert("RGB"), placement).getchannel("R") if alpha else None
     if alpha is None:
-        return own
-    whole = own.copy()
-    whole.putalpha(alpha.crop(placement.box))
+        return taken
+    whole = taken.copy()
+    whole.putalpha(_resize(alpha, size, (0.0, 0.0, float(alpha.width), float(alpha.height))))
     return whole
 
 
-def own_size(placement: Placement) -> Size:
+def is_enlarged(placement: Placement, size: Size) -> bool:
+    """Whether a result of ``size`` came out of an upscaler."""
+    return size != placement.working
+
+
+def taken_back_size(placement: Placement | None, size: Size, *, own_size: bool) -> Size:
+    """Size in which a result of ``size`` is handed out: that of the used part of the init image, or as it came.
+
+    What an upscaler made larger keeps the size that it made, without what was padded, and unstretched.
+    """
+    if placement is None:
+        return size
+    if not is_enlarged(placement, size):
+        return used_size(placement) if own_size else size
+    scale = size[0] / placement.working[0]
+    left, top, right, bottom = placement.inner
+    inner = round((right - left) * scale), round((bottom - top) * scale)
+    if placement.fit is not Fit.SCALE:
+        return inner
+    used = used_size(placement)
+    grown = math.sqrt(inner[0] * inner[1] / (used[0] * used[1]))
+    return max(round(used[0] * grown), 1), max(round(used[1] * grown), 1)
+
+
+def used_size(placement: Placement) -> Size:
     """Size of the part of the init image that is used."""
     left, top, right, bottom = placement.box
     return round(right - left), round(bottom - top)
+
+
+def _inner_part(result: Image.Image, placement: Placement) -> Image.Image:
+    if placement.inner == (0, 0, *placement.working):
+        return result
+    scale = result.width / placement.working[0]
+    left, top, right, bottom = (round(side * scale) for side in placement.inner)
+    return result.crop((left, top, right, bottom))
 
 
 def _resize(image: Image.Image, size: Size, box: Box) -> Image.Image:

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.errors import RequestError
+from desktop_app.core.kinds import UPSCALES, StageKind
 from desktop_app.core.params import MAX_RANDOM_SEED, MAX_SEED, MULTIPLE, PARAM_SPECS, Params, validate
-from desktop_app.core.placement import Placement, own_size, plan_placement, working_size
+from desktop_app.core.placement import LONGEST_SIDE, Placement, Size, plan_placement, taken_back_size, working_size
+from desktop_app.core.planned import Describe, Planned
 from desktop_app.core.request import ImageRef, Request
-from desktop_app.core.stages import Describe, Staging, plan_stages
+from desktop_app.core.stages import Staging, plan_stages
+
+MAX_RESULT_PIXELS = 100_000_000
+"""Of what a chain makes; the loader takes no larger picture."""
 
 
 @dataclass(frozen=True)
@@ -24,19 +29,23 @@ class RunFacts:
 
     ``steps`` is the length of the schedule, ``stage_steps`` the denoising steps that each stage will do, and
     ``effective_steps`` all of them; the ``prior_steps`` come before and are not counted. ``takes_over``: the second
-    stage goes on in the middle of the first one's schedule. ``unused`` has a sentence for each value without
-    effect.
+    stage goes on in the middle of the first one's schedule. ``stage_kinds`` says what each stage does, ``sizes`` what
+    size its picture has, ``cards`` how many of the last stages are cards of the chain. ``unused`` has a sentence for
+    each value without effect.
     """
 
     steps: int
     effective_steps: int
-    working_size: tuple[int, int]
-    result_size: tuple[int, int]
+    working_size: Size
+    result_size: Size
     placement: Placement | None
     stage_steps: tuple[int, ...] = ()
     takes_over: bool = False
     prior_steps: int = 0
     unused: tuple[str, ...] = ()
+    stage_kinds: tuple[StageKind, ...] = ()
+    sizes: tuple[Size, ...] = ()
+    cards: int = 0
 
 
 def draw_seed() -> int:
@@ -45,42 +54,92 @@ def draw_seed() -> int:
 
 
 def plan_run(
-    params: Params, init_size: tuple[int, int] | None, info: CheckpointInfo, describe: Describe | None = None
+    params: Params,
+    init_size: Size | None,
+    info: CheckpointInfo,
+    describe: Describe | None = None,
+    *,
+    has_mask: bool = False,
 ) -> RunFacts:
-    """The facts of one run on an init image of ``init_size`` pixels, or on none. ``describe`` tells of the prior or
-    refiner; None takes it as it is. Raises `RequestError`.
+    """The facts of one run on an init image of ``init_size`` pixels, or on none. ``describe`` tells of the other
+    checkpoints; None takes them as they are. Raises `RequestError`.
     """
-    return _plan(params, init_size, info, describe)[0]
+    return _plan(params, init_size, info, describe, has_mask=has_mask)[0]
 
 
 def build_request(
-    params: Params, init_image: ImageRef | None, info: CheckpointInfo, seed: int, describe: Describe | None = None
+    params: Params,
+    init_image: ImageRef | None,
+    info: CheckpointInfo,
+    seed: int,
+    describe: Describe | None = None,
+    mask: ImageRef | None = None,
 ) -> Request:
     """The request for one picture with ``seed``; ``params.seed`` and ``params.count`` are not looked at."""
-    facts, staging = _plan(params, init_image.size if init_image else None, info, describe)
+    size = init_image.size if init_image else None
+    facts, staging = _plan(params, size, info, describe, has_mask=mask is not None)
     width, height = facts.working_size
-    return Request(staging.stages, seed, width, height, init_image, params.fit, params.own_size, params.recipe)
+    is_masked = any(kind is StageKind.INPAINT for kind in facts.stage_kinds)
+    return Request(
+        staging.stages,
+        seed,
+        width,
+        height,
+        init_image,
+        params.fit,
+        params.own_size,
+        params.recipe,
+        mask=mask if is_masked else None,
+        mask_feather=params.mask_feather if is_masked else 0,
+        masked_only=params.masked_only and is_masked,
+        mask_padding=params.mask_padding if is_masked and params.masked_only else Params().mask_padding,
+        colour_match=params.colour_match,
+    )
 
 
 def _plan(
-    params: Params, init_size: tuple[int, int] | None, info: CheckpointInfo, describe: Describe | None
+    params: Params, init_size: Size | None, info: CheckpointInfo, describe: Describe | None, *, has_mask: bool
 ) -> tuple[RunFacts, Staging]:
     validate(params, has_init_image=False)
-    staging = plan_stages(params, info, describe, has_init_image=init_size is not None)
-    working = _working_size(params, init_size, info.native_size, math.lcm(MULTIPLE, *staging.multiples))
+    staging = plan_stages(params, info, describe, has_init_image=init_size is not None, has_mask=has_mask)
+    planned = staging.planned
+    working = _working_size(params, init_size, info.native_size, planned)
     placement = plan_placement(init_size, working, params.fit) if init_size else None
+    sizes = _sizes(working, planned)
+    is_whole = has_mask and params.masked_only and planned[0].stage.kind is StageKind.INPAINT
+    last = planned[-1].stage
+    first = planned[0].stage
+    steps = tuple(each.steps for each in planned)
     facts = RunFacts(
-        steps=params.steps,
-        effective_steps=sum(staging.steps),
+        steps=first.steps,
+        effective_steps=sum(steps),
         working_size=working,
-        result_size=own_size(placement) if placement and params.own_size else working,
+        result_size=taken_back_size(placement, sizes[-1], own_size=params.own_size or is_whole),
         placement=placement,
-        stage_steps=staging.steps,
-        prior_steps=staging.stages[0].prior_steps if staging.stages[0].prior else 0,
-        takes_over=staging.stages[-1].begin > 0,
+        stage_steps=steps,
+        prior_steps=first.prior_steps if first.prior else 0,
+        takes_over=last.begin > 0 and not last.is_card,
         unused=staging.unused,
+        stage_kinds=tuple(each.stage.kind for each in planned),
+        sizes=sizes,
+        cards=sum(each.stage.is_card for each in planned),
     )
     return facts, staging
+
+
+def _sizes(working: Size, planned: Sequence[Planned]) -> tuple[Size, ...]:
+    """After each stage. Raises `RequestError` where they grow too large."""
+    sizes = []
+    width, height = working
+    for each in planned:
+        width, height = width * each.factor, height * each.factor
+        sizes.append((width, height))
+    if width * height > MAX_RESULT_PIXELS:
+        detail = f"{width} × {height} pixels; at most {MAX_RESULT_PIXELS // 1_000_000} million are made"
+        raise RequestError(
+            "The result would be too large", detail, "Choose a smaller size, or fewer upscalers.", "width"
+        )
+    return tuple(sizes)
 
 
 def build_requests(
@@ -89,6 +148,7 @@ def build_requests(
     info: CheckpointInfo,
     draw: Callable[[], int] = draw_seed,
     describe: Describe | None = None,
+    mask: ImageRef | None = None,
 ) -> list[Request]:
     """``params.count`` requests: seeds count up from a fixed seed, and are drawn one by one from a random one.
 
@@ -103,24 +163,41 @@ def build_requests(
             param="seed",
         )
     seeds = [draw() if params.seed is None else params.seed + index for index in range(params.count)]
-    return [build_request(params, init_image, info, seed, describe) for seed in seeds]
+    return [build_request(params, init_image, info, seed, describe, mask) for seed in seeds]
 
 
-def _working_size(params: Params, init_size: tuple[int, int] | None, native: int, multiple: int) -> tuple[int, int]:
-    if params.width is not None and params.height is not None:
+def _working_size(params: Params, init_size: Size | None, native: int, planned: Sequence[Planned]) -> Size:
+    """As the user says; else an upscaler takes the init image at its own size, and others paint at the native size."""
+    is_enlarged = planned[0].stage.kind in UPSCALES
+    multiple = _common_multiple(planned, 1 if is_enlarged else MULTIPLE)
+    if params.width is not None and params.height is not None and not is_enlarged:
         _check_multiple("width", params.width, multiple)
         _check_multiple("height", params.height, multiple)
         return params.width, params.height
     if init_size is None:
-        return native, native
+        side = max(native // multiple, 1) * multiple
+        return side, side
+    if is_enlarged:
+        width, height = (min(max(side // multiple, 1) * multiple, LONGEST_SIDE) for side in init_size)
+        return width, height
     return working_size(init_size, native, multiple)
+
+
+def _common_multiple(planned: Sequence[Planned], least: int) -> int:
+    """What the working sides must be multiples of, so that each stage gets sides that it can take."""
+    multiple, factor = least, 1
+    for each in planned:
+        wanted = each.info.multiple or 1
+        multiple = math.lcm(multiple, wanted // math.gcd(wanted, factor))
+        factor *= each.factor
+    return multiple
 
 
 def _check_multiple(name: str, side: int, multiple: int) -> None:
     if side % multiple:
         raise RequestError(
             f"{PARAM_SPECS[name].label} is not a multiple of {multiple}",
-            f"{side} pixels, and one latent of this checkpoint covers {multiple}",
+            f"{side} pixels, and one latent of the checkpoints covers {multiple}",
             f"Take {side // multiple * multiple or multiple} or {side // multiple * multiple + multiple}.",
             param=name,
         )

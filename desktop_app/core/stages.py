@@ -1,64 +1,80 @@
-"""From the values of the controls to the stages that they ask for, with a prior or a refiner where one is chosen."""
+"""From the values of the controls to the stages that they ask for: the first, with a prior or a refiner where one is
+chosen, and those of the chain.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from desktop_app.core.chain_stages import add_cards
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.errors import CheckpointError, RequestError
 from desktop_app.core.families import family_named
 from desktop_app.core.family import MARKS, REFINER_PARAMS, Family
-from desktop_app.core.params import (
-    DEFAULT_SCHEDULER,
-    PARAM_SPECS,
-    Params,
-    clean_text,
-    handover_step,
-    strength_for,
-)
-from desktop_app.core.request import Stage, StageKind
+from desktop_app.core.kinds import StageKind
+from desktop_app.core.params import DEFAULT_SCHEDULER, PARAM_SPECS, Params, clean_text, handover_step
+from desktop_app.core.planned import Describe, Planned, least_strength
+from desktop_app.core.request import Stage
 from desktop_app.core.schedulers import SCHEDULERS
 from desktop_app.core.weighting import parse
-
-Describe = Callable[[str], CheckpointInfo]
-"""What is known of the checkpoint with a REF; raises `CheckpointError`."""
 
 USUAL = Params()
 
 
 @dataclass(frozen=True)
 class Staging:
-    """``stages`` of a run, the denoising steps that each will do, and ``unused``: a sentence (without full stop) for
-    each value that the user has set and that has no effect. Working sides, in pixels, are multiples of all
-    ``multiples``.
+    """The stages of a run, in ``planned``, and ``unused``: a sentence (without full stop) for each value that the user
+    has set and that has no effect.
     """
 
-    stages: tuple[Stage, ...]
-    steps: tuple[int, ...]
+    planned: tuple[Planned, ...]
     unused: tuple[str, ...]
-    multiples: tuple[int, ...]
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """As the request has them."""
+        return tuple(each.stage for each in self.planned)
 
 
-def plan_stages(params: Params, info: CheckpointInfo, describe: Describe | None, *, has_init_image: bool) -> Staging:
-    """The stages for ``params`` with the checkpoint ``info``. ``describe`` tells of the second checkpoint; where it is
-    None, that is taken as it is. Raises `RequestError`.
+def plan_stages(
+    params: Params, info: CheckpointInfo, describe: Describe | None, *, has_init_image: bool, has_mask: bool = False
+) -> Staging:
+    """The stages for ``params`` with the checkpoint ``info``. ``describe`` tells of the other checkpoints; where it is
+    None, they are taken as they are. Raises `RequestError`.
     """
     family = family_of_checkpoint(info)
-    _check_kind(has_init_image, info, family)
-    stage = _first_stage(params, info, family, has_init_image=has_init_image)
+    if not params.first_stage:
+        _check_skipping(params, has_init_image=has_init_image)
+        return Staging(tuple(add_cards(params, [], info, describe, has_mask=has_mask)), ())
+    kind = _choose_kind(info, family, has_init_image=has_init_image, has_mask=has_mask)
+    own = _own_stages(params, Planned(_first_stage(params, info, family, kind), info, family), describe)
+    unused = _unused(params, family, has_init_image=has_init_image)
+    return Staging(tuple(add_cards(params, own, info, describe, has_mask=has_mask)), unused)
+
+
+def _own_stages(params: Params, first: Planned, describe: Describe | None) -> list[Planned]:
+    """What the controls say without the chain: one stage, and its refiner."""
+    family, stage = first.family, first.stage
+    assert family is not None
     if stage.prior and describe:
         _check_prior(family, _describe(describe, stage.prior, "prior"))
-    unused = _unused(params, family, has_init_image=has_init_image)
     if not (params.refiner and family.takes("refiner")):
-        _check_steps(params, steps_of(stage, family))
-        return Staging((stage,), (steps_of(stage, family),), unused, (info.multiple,))
-    refiner = _describe(describe, params.refiner, "refiner") if describe else info
+        _check_steps(params, first.steps)
+        return [first]
+    refiner = _describe(describe, params.refiner, "refiner") if describe else first.info
     if describe:
         _check_refiner(family, refiner)
-    stages = _add_refiner(params, stage, family_of_checkpoint(refiner))
-    multiples = (info.multiple, refiner.multiple)
-    return Staging(stages, tuple(steps_of(each, family) for each in stages), unused, multiples)
+    return _add_refiner(params, first, refiner, family_of_checkpoint(refiner))
+
+
+def _check_skipping(params: Params, *, has_init_image: bool) -> None:
+    if not has_init_image:
+        hint = "Open a picture, or switch the first stage on."
+        raise RequestError("The chain has no picture to begin with", "the first stage is off", hint, "first_stage")
+    if not any(card.is_on for card in params.chain):
+        hint = "Switch it on, or add a stage to the chain."
+        raise RequestError("No stage would run", "the first stage is off, and no other is on", hint, "first_stage")
 
 
 def family_of_checkpoint(info: CheckpointInfo) -> Family:
@@ -67,13 +83,6 @@ def family_of_checkpoint(info: CheckpointInfo) -> Family:
     if family is None:
         raise RequestError("The family of the checkpoint is not known", info.family, "Choose another.", "checkpoint")
     return family
-
-
-def steps_of(stage: Stage, family: Family) -> int:
-    """Denoising steps that ``stage`` runs on a checkpoint of ``family``."""
-    if stage.begin > 0 or stage.end < 1:
-        return stage.effective_steps
-    return family.effective_steps(stage.kind, stage.steps, stage.strength)
 
 
 def refuse_unused(names: Iterable[str], params: Params, info: CheckpointInfo) -> None:
@@ -90,10 +99,10 @@ def refuse_unused(names: Iterable[str], params: Params, info: CheckpointInfo) ->
 # Stages ------------------------------------------------------------------------------------------
 
 
-def _first_stage(params: Params, info: CheckpointInfo, family: Family, *, has_init_image: bool) -> Stage:
+def _first_stage(params: Params, info: CheckpointInfo, family: Family, kind: StageKind) -> Stage:
     """The one that the checkpoint itself runs, to the end of its schedule."""
     stage = Stage(
-        kind=StageKind.IMAGE_TO_IMAGE if has_init_image else StageKind.TEXT_TO_IMAGE,
+        kind=kind,
         checkpoint=params.checkpoint,
         prompt=clean_text(params.prompt),
         steps=params.steps,
@@ -105,7 +114,7 @@ def _first_stage(params: Params, info: CheckpointInfo, family: Family, *, has_in
         taken["negative_prompt"] = clean_text(params.negative_prompt)
     if family.prior:
         taken["prior"] = params.prior or info.prior
-    if has_init_image and family.takes("strength"):
+    if kind is not StageKind.TEXT_TO_IMAGE and family.takes("strength"):
         taken["strength"] = params.strength
     return replace(stage, **taken)
 
@@ -120,41 +129,52 @@ def _scheduler(params: Params, family: Family) -> str:
     return params.scheduler
 
 
-def _add_refiner(params: Params, base: Stage, family: Family) -> tuple[Stage, Stage]:
+def _add_refiner(params: Params, first: Planned, info: CheckpointInfo, family: Family) -> list[Planned]:
     """Both stages: the refiner takes over inside the schedule, or works over the finished picture."""
-    refiner = replace(base, kind=StageKind.IMAGE_TO_IMAGE, checkpoint=params.refiner)
+    base = first.stage
+    kind = StageKind.INPAINT if base.kind is StageKind.INPAINT else StageKind.IMAGE_TO_IMAGE
+    refiner = Planned(replace(base, kind=kind, checkpoint=params.refiner), info, family)
     if not family.takes("original_width"):
-        refiner = replace(refiner, original_width=None, original_height=None)
+        refiner = refiner.with_stage(replace(refiner.stage, original_width=None, original_height=None))
     if params.refiner_strength > 0:
-        refiner = replace(refiner, strength=params.refiner_strength)
-        if refiner.effective_steps < 1:
-            least = _at_least(strength_for(params.steps, 1))
+        refiner = refiner.with_stage(replace(refiner.stage, strength=params.refiner_strength))
+        if refiner.stage.effective_steps < 1:
             raise RequestError(
                 "The refiner would run no step",
                 f"{params.steps} steps at refiner strength {params.refiner_strength:g} are less than one",
-                f"Raise the refiner strength to {least}, or take more steps.",
+                f"Raise the refiner strength to {least_strength(params.steps)}, or take more steps.",
                 param="refiner_strength",
             )
         _check_steps(params, base.effective_steps)
-        return base, refiner
+        return [first, refiner]
+    if kind is StageKind.INPAINT:
+        hint = "Choose a second pass over the picture, or remove the mask."
+        raise RequestError("The refiner cannot take over inside a mask", "", hint, param="refiner")
     _check_share(params, base)
     share = params.refiner_share
-    return replace(base, end=share), replace(refiner, strength=1.0, begin=share)
-
-
-def _at_least(share: float) -> str:
-    return f"{int(share * 1000 + 0.999) / 1000:g}"
+    taken_over = replace(refiner.stage, strength=1.0, begin=share)
+    return [first.with_stage(replace(base, end=share)), refiner.with_stage(taken_over)]
 
 
 # Checks ------------------------------------------------------------------------------------------
 
 
-def _check_kind(has_init_image: bool, info: CheckpointInfo, family: Family) -> None:
+def _choose_kind(info: CheckpointInfo, family: Family, *, has_init_image: bool, has_mask: bool) -> StageKind:
+    """What the first stage does. A checkpoint that cannot inside a mask paints all, and only that part is used."""
     if not family.kinds:
         raise RequestError(
             "This checkpoint paints nothing by itself",
             f"{info.label} ({info.family}) only reads the prompt for another checkpoint",
             "Choose the checkpoint that paints; this one is its prior.",
+            param="checkpoint",
+        )
+    if has_init_image and has_mask and {StageKind.INPAINT, StageKind.IMAGE_TO_IMAGE} & set(info.kinds):
+        return StageKind.INPAINT
+    if StageKind.INPAINT in info.kinds and len(info.kinds) == 1:
+        raise RequestError(
+            "This checkpoint paints only inside a mask",
+            f"{info.label} ({info.family}) is for inpainting",
+            "Open a picture and paint a mask over what shall change, or choose another checkpoint.",
             param="checkpoint",
         )
     if not has_init_image and StageKind.TEXT_TO_IMAGE not in info.kinds:
@@ -171,6 +191,7 @@ def _check_kind(has_init_image: bool, info: CheckpointInfo, family: Family) -> N
             "Remove the init image, or choose another checkpoint.",
             param="checkpoint",
         )
+    return StageKind.IMAGE_TO_IMAGE if has_init_image else StageKind.TEXT_TO_IMAGE
 
 
 def _check_steps(params: Params, steps: int) -> None:
@@ -178,7 +199,7 @@ def _check_steps(params: Params, steps: int) -> None:
         raise RequestError(
             "No step would run",
             f"{params.steps} steps at strength {params.strength:g} is less than one denoising step",
-            f"Raise the strength to {_at_least(strength_for(params.steps, 1))} or more, or take more steps.",
+            f"Raise the strength to {least_strength(params.steps)} or more, or take more steps.",
             param="strength",
         )
 

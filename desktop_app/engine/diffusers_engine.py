@@ -28,8 +28,8 @@ from desktop_app.core.errors import Cancelled, DeviceError, OutOfMemory, StudioE
 from desktop_app.core.families import Family
 from desktop_app.core.image_ref import ImageRef
 from desktop_app.core.params import DEFAULT_SCHEDULER, Fit
+from desktop_app.core.planned import steps_of
 from desktop_app.core.request import Request, Stage, StageKind
-from desktop_app.core.stages import steps_of
 from desktop_app.engine.arguments import arguments, prior_arguments, unread_text, with_embeddings
 from desktop_app.engine.deriving import derive_ref
 from desktop_app.engine.devices import choose_device

@@ -32,16 +32,12 @@ def frame(request: Request) -> Framed | None:
 
 
 def unframe(picture: Image.Image, framed: Framed | None, request: Request) -> Image.Image:
-    """``picture``, RGB at the working size, as ``request`` wants it: at the init image's size, and with its alpha."""
+    """``picture``, RGB at the working size or enlarged, as ``request`` wants it: at the init image's size, and with its
+    alpha.
+    """
     if framed is None:
         return picture
-    if request.own_size:
-        return take_back(picture, framed.placement, framed.alpha)
-    if framed.alpha is None:
-        return picture
-    whole = picture.copy()
-    whole.putalpha(place(framed.alpha.convert("RGB"), framed.placement).getchannel("R"))
-    return whole
+    return take_back(picture, framed.placement, framed.alpha, own_size=request.own_size)
 
 
 def _load(ref: ImageRef) -> Image.Image:

@@ -11,7 +11,7 @@ from PIL import Image
 from support import make_picture
 
 from desktop_app.core.params import Fit
-from desktop_app.core.placement import LONGEST_SIDE, own_size, place, plan_placement, take_back, working_size
+from desktop_app.core.placement import LONGEST_SIDE, place, plan_placement, take_back, used_size, working_size
 
 sides = st.integers(1, 400)
 sizes = st.tuples(sides, sides)
@@ -57,14 +57,14 @@ def test_a_placed_picture_has_the_working_size_and_a_result_the_own_size(source,
     placement = plan_placement(source, working, fit)
     placed = place(make_picture(source), placement)
     assert placed.size == working
-    assert take_back(placed, placement).size == own_size(placement)
+    assert take_back(placed, placement).size == used_size(placement)
 
 
 @given(sizes, working_sizes)
 def test_only_cropping_changes_the_own_size(source, working):
     for fit in (Fit.PAD, Fit.SCALE):
-        assert own_size(plan_placement(source, working, fit)) == source
-    cropped = own_size(plan_placement(source, working, Fit.CROP))
+        assert used_size(plan_placement(source, working, fit)) == source
+    cropped = used_size(plan_placement(source, working, Fit.CROP))
     assert cropped[0] == source[0] or cropped[1] == source[1]
     assert cropped[0] <= source[0]
     assert cropped[1] <= source[1]

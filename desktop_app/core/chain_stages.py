@@ -1,0 +1,150 @@
+"""From the cards of a chain to the stages that they ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from desktop_app.core.chain import Card
+from desktop_app.core.checkpoint import CheckpointInfo
+from desktop_app.core.errors import CheckpointError, RequestError
+from desktop_app.core.families import LATENT_UPSCALER, UPSCALER, family_named
+from desktop_app.core.family import MARKS, Family
+from desktop_app.core.kinds import FACTORS, UPSCALES, StageKind
+from desktop_app.core.params import DEFAULT_SCHEDULER, Params, clean_text, handover_step
+from desktop_app.core.planned import Describe, Planned, least_strength, steps_of
+from desktop_app.core.request import Stage
+
+_UPSCALERS = {StageKind.LATENT_UPSCALE: LATENT_UPSCALER, StageKind.UPSCALE: UPSCALER}
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A card and where it stands: ``index`` from 0 in `Params.chain`."""
+
+    card: Card
+    index: int
+
+    def error(self, title: str, detail: str, hint: str) -> RequestError:
+        """An error that is shown in the card."""
+        return RequestError(title, f"card {self.index + 1} of the chain: {detail}", hint, param=f"chain.{self.index}")
+
+
+def add_cards(
+    params: Params, planned: list[Planned], info: CheckpointInfo, describe: Describe | None, *, has_mask: bool
+) -> list[Planned]:
+    """``planned``, the stages so far, and those of the cards that are on. ``info`` is the first checkpoint's, which
+    cards without one of their own use too. Raises `RequestError` with ``param`` "chain.0", "chain.1", ...
+    """
+    stages = list(planned)
+    for index, card in enumerate(params.chain):
+        if card.is_on:
+            place = _Place(card, index)
+            known = _describe(place, info, describe)
+            _check(place, known, has_picture=bool(stages) or not params.first_stage, has_mask=has_mask)
+            if card.refines:
+                stages[-1] = _cut(place, stages)
+            stages.append(_plan(params, place, known, stages))
+    return stages
+
+
+def _describe(place: _Place, info: CheckpointInfo, describe: Describe | None) -> CheckpointInfo:
+    """What is known of the card's checkpoint; where nobody can be asked, it is taken as it must be."""
+    card = place.card
+    if not card.checkpoint:
+        if card.kind in UPSCALES:
+            title = "A stage of the chain has no checkpoint"
+            raise place.error(title, f"{card.kind.value} needs one of its own", "Choose one in the card.")
+        return info
+    if describe is None:
+        family = _UPSCALERS.get(card.kind, info.family)
+        return replace(info, ref=card.checkpoint, family=family, kinds=(card.kind,))
+    try:
+        return describe(card.checkpoint)
+    except CheckpointError as e:
+        raise place.error(e.title, e.detail, e.hint) from e
+
+
+def _check(place: _Place, info: CheckpointInfo, *, has_picture: bool, has_mask: bool) -> None:
+    card, kind = place.card, place.card.kind
+    can_cut = kind is StageKind.INPAINT and StageKind.IMAGE_TO_IMAGE in info.kinds
+    if kind not in info.kinds and not can_cut:
+        possible = ", ".join(each.value for each in info.kinds) or "nothing by itself"
+        raise place.error(
+            "The checkpoint cannot run this stage",
+            f"{info.label} ({info.family}) does {possible}, not {kind.value}",
+            "Choose another checkpoint or another kind of stage.",
+        )
+    if kind is StageKind.INPAINT and not has_mask:
+        hint = "Paint a mask over what shall change, or switch the card off."
+        raise place.error("There is no mask", "it paints inside the mask only", hint)
+    if card.refines and not has_picture:
+        raise place.error("There is nothing to refine", "no stage runs before it", "Switch the first stage on.")
+
+
+def _cut(place: _Place, stages: list[Planned]) -> Planned:
+    """The stage before a card that takes over from it, ending where that begins."""
+    if not stages:
+        raise place.error("There is nothing to take over", "no stage runs before it", "Switch the first stage on.")
+    before, share = stages[-1], place.card.begin
+    stage = before.stage
+    if stage.kind in (*UPSCALES, StageKind.INPAINT) or before.family is None or before.family.decoder != "vae":
+        detail = f"{before.info.label} does {stage.kind.value}, and ends with a finished picture"
+        raise place.error("This stage cannot be taken over", detail, "Choose image-to-image for the card.")
+    at = handover_step(stage.steps, share)
+    if at <= stage.first_step or at >= stage.steps:
+        detail = f"{share:g} of {stage.steps} steps are {at}, and the stage before begins at {stage.first_step}"
+        raise place.error("No step would be left on one side", detail, "Choose another share, or take more steps.")
+    return before.with_stage(replace(stage, end=share))
+
+
+def _plan(params: Params, place: _Place, info: CheckpointInfo, before: list[Planned]) -> Planned:
+    card = place.card
+    if card.kind is StageKind.PIXEL_UPSCALE:
+        stage = Stage(card.kind, card.checkpoint, "", steps=1, is_card=True)
+        return Planned(stage, info, None, factor=info.scale)
+    family = family_named(info.family)
+    if family is None:
+        raise place.error("The family of the checkpoint is not known", info.family, "Choose another.")
+    stage = _stage(params, place, info, family)
+    if card.refines:
+        stage = replace(stage, steps=before[-1].stage.steps, strength=1.0, begin=card.begin)
+    elif steps_of(stage, family) < 1:
+        detail = f"{card.steps} steps at strength {card.strength:g} are less than one"
+        hint = f"Raise its strength to {least_strength(card.steps)} or more, or take more steps."
+        raise place.error("A stage of the chain would run no step", detail, hint)
+    return Planned(stage, info, family, factor=FACTORS.get(card.kind, 1))
+
+
+def _stage(params: Params, place: _Place, info: CheckpointInfo, family: Family) -> Stage:
+    card = place.card
+    is_own = not card.checkpoint or card.checkpoint == params.checkpoint
+    values = {name: getattr(card, name) for name in ("guidance_scale", "strength") if family.takes(name)}
+    if card.kind is StageKind.UPSCALE:
+        values["noise_level"] = card.noise_level
+    if family.takes("negative_prompt"):
+        negative = card.negative_prompt
+        values["negative_prompt"] = clean_text(params.negative_prompt if negative is None else negative)
+    if family.prior:
+        values["prior"] = (params.prior if is_own else "") or info.prior
+        values |= {name: getattr(params, name) for name in ("prior_steps", "prior_guidance_scale")}
+    if any(name in family.keywords for name in MARKS):
+        values |= {name: getattr(params, name) for name in MARKS}
+    return Stage(
+        kind=card.kind,
+        checkpoint=card.checkpoint or params.checkpoint,
+        prompt=clean_text(params.prompt if card.prompt is None else card.prompt),
+        steps=card.steps,
+        scheduler=_scheduler(place, family),
+        is_card=True,
+        **values,
+    )
+
+
+def _scheduler(place: _Place, family: Family) -> str:
+    name = place.card.scheduler
+    if not family.takes("scheduler") or name == DEFAULT_SCHEDULER:
+        return DEFAULT_SCHEDULER
+    if family.schedulers and name not in family.schedulers:
+        detail = f"{name} does not run with {family.label}"
+        raise place.error("The scheduler does not fit the checkpoint", detail, "Choose another scheduler in the card.")
+    return name
