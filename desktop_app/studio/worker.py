@@ -1,4 +1,6 @@
-"""Worker: owns the engine on a thread of its own, runs one request after the other, and saves what comes out."""
+"""Worker: owns the engine on a thread of its own, runs one request after the other, and saves what comes out. Between
+two runs it derives control images.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,12 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 from PySide6.QtGui import QImage
 
+from desktop_app.core.conditions import Control
 from desktop_app.core.engine import Engine, EngineOptions, EngineStatus, Phase, Progress, Result
 from desktop_app.core.errors import Cancelled, StudioError
 from desktop_app.core.image import encode_png
+from desktop_app.core.image_ref import ImageRef
+from desktop_app.core.params import Fit
 from desktop_app.core.request import Request
 from desktop_app.core.variation import write_texts
 from desktop_app.store.files import write_atomic
@@ -44,6 +49,25 @@ class SaveOrder:
     path: Path | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class DeriveOrder:
+    """A control image that shall be made; see `Engine.derive`."""
+
+    control: Control
+    picture: ImageRef
+    size: tuple[int, int] | None
+    fit: Fit
+    cancel: threading.Event
+
+
+@dataclass(frozen=True)
+class DerivedPicture:
+    """A control image for the eye; ``note`` is as in `Derived`."""
+
+    qimage: QImage
+    note: str = ""
+
+
 @dataclass(frozen=True)
 class Report:
     """How far a run is. ``progress`` is without its preview, which is converted already."""
@@ -68,8 +92,14 @@ class Worker(QObject):
     """A job's id and the path that its unsaved result was written to."""
     failed = Signal(str, object)
     cancelled = Signal(str)
+    deriving_progressed = Signal(object, object)
+    """A `DeriveOrder` and a `Progress`."""
+    derived = Signal(object, object)
+    """A `DeriveOrder` and its `DerivedPicture`."""
+    deriving_failed = Signal(object, object)
+    deriving_cancelled = Signal(object)
     status_told = Signal(object)
-    """The `EngineStatus`, after a run and after warming up."""
+    """The `EngineStatus`, after a run, after an annotator was used, and after warming up."""
     closed = Signal()
 
     def __init__(self, engine: Engine, gallery: GalleryStore) -> None:
@@ -97,6 +127,20 @@ class Worker(QObject):
         self._tell_status()
 
     @Slot(object)
+    def derive(self, order: DeriveOrder) -> None:
+        """Make the control image; exactly one of the ending signals of deriving follows."""
+        try:
+            self.derived.emit(order, self._derive(order))
+        except Cancelled:
+            self.deriving_cancelled.emit(order)
+        except StudioError as e:
+            self.deriving_failed.emit(order, e)
+        except Exception as e:
+            self.deriving_failed.emit(order, internal_error(e))
+        if order.control.annotator:
+            self._tell_status()
+
+    @Slot(object)
     def save(self, order: SaveOrder) -> None:
         """Try again to save what could not be saved."""
         self._save(order)
@@ -117,6 +161,20 @@ class Worker(QObject):
         """End the engine."""
         self._engine.close()
         self.closed.emit()
+
+    def _derive(self, order: DeriveOrder) -> DerivedPicture:
+        sieve = _Sieve()
+
+        def report(progress: Progress) -> None:
+            if sieve.passes(progress):
+                self.deriving_progressed.emit(order, progress)
+
+        derived = self._engine.derive(
+            order.control, order.picture, report, order.cancel, size=order.size, fit=order.fit
+        )
+        if order.cancel.is_set():
+            raise Cancelled
+        return DerivedPicture(to_qimage(derived.image), derived.note)
 
     def _save(self, order: SaveOrder) -> None:
         try:
@@ -139,24 +197,37 @@ class Worker(QObject):
         self.status_told.emit(status)
 
 
+class _Sieve:
+    """Lets progress pass: every change of phase, the first and the last step, and of the others the newest in time."""
+
+    def __init__(self) -> None:
+        self._told_at = 0.0
+        self._told_phase: tuple[Phase, int] | None = None
+
+    def passes(self, progress: Progress) -> bool:
+        """Whether ``progress`` shall be told."""
+        now = time.monotonic()
+        phase = (progress.phase, progress.stage)
+        is_edge = phase != self._told_phase or progress.step == progress.total
+        if not is_edge and now - self._told_at < MIN_INTERVAL_S:
+            return False
+        self._told_at, self._told_phase = now, phase
+        return True
+
+
 class _Reporter:
-    """Passes progress on: every change of phase, the first and the last step, and of the others the newest in time."""
+    """Passes the progress of a run on, as far as it goes through the sieve."""
 
     def __init__(self, worker: Worker, job_id: str) -> None:
         self._worker = worker
         self._job_id = job_id
         self._pace = Pace()
-        self._told_at = 0.0
-        self._told_phase: tuple[Phase, int] | None = None
+        self._sieve = _Sieve()
 
     def __call__(self, progress: Progress) -> None:
         self._pace.note(progress)
-        now = time.monotonic()
-        phase = (progress.phase, progress.stage)
-        is_edge = phase != self._told_phase or progress.step == progress.total
-        if not is_edge and now - self._told_at < MIN_INTERVAL_S:
+        if not self._sieve.passes(progress):
             return
-        self._told_at, self._told_phase = now, phase
         preview = to_qimage(progress.preview) if progress.preview else None
         report = Report(replace(progress, preview=None), preview, self._pace.rate, self._pace.seconds_left)
         self._worker.progressed.emit(self._job_id, report)
