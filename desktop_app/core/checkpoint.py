@@ -46,5 +46,6 @@ class CheckpointInfo:
     kinds: tuple[StageKind, ...] = (StageKind.IMAGE_TO_IMAGE, StageKind.TEXT_TO_IMAGE)
     parts: tuple[PartSize, ...] = ()
     prior: str = ""
+    text_width: int = 0
     note: str = ""
     scale: int = 0

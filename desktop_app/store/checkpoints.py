@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from desktop_app.core.checkpoint import STARTER, CheckpointInfo
@@ -247,5 +248,11 @@ def _describe(
         kinds=family.kinds,
         parts=sizes,
         prior=named_prior(configs_folder, family),
+        text_width=_text_width(configs.get(family.denoiser or "", {})),
         note=note,
     )
+
+
+def _text_width(config: Mapping[str, Any]) -> int:
+    width = config.get("cross_attention_dim")
+    return width if isinstance(width, int) else 0
