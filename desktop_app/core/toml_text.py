@@ -79,12 +79,26 @@ def as_switch(value: Any, what: str) -> bool:
 
 
 def write_toml(values: Mapping[str, Any]) -> str:
-    """``values`` as TOML: texts, numbers, switches, tuples of texts, and last the tables of these."""
-    tables = {key: value for key, value in values.items() if isinstance(value, Mapping)}
+    """``values`` as TOML: texts, numbers, switches, tuples of texts, and last the tables of these and tuples of such
+    tables.
+    """
+    tables = {key: value for key, value in values.items() if isinstance(value, Mapping) or _is_list_of_tables(value)}
     lines = [f"{key} = {_write(value)}" for key, value in values.items() if key not in tables]
-    for key, table in tables.items():
-        lines += ["", f"[{key}]", *(f"{name} = {_write(value)}" for name, value in table.items())]
+    for key, value in tables.items():
+        if isinstance(value, Mapping):
+            lines += _write_table(f"[{key}]", value)
+            continue
+        for table in value:
+            lines += _write_table(f"[[{key}]]", table)
     return "\n".join([*lines, ""])
+
+
+def _is_list_of_tables(value: Any) -> bool:
+    return isinstance(value, tuple) and bool(value) and all(isinstance(item, Mapping) for item in value)
+
+
+def _write_table(head: str, table: Mapping[str, Any]) -> list[str]:
+    return ["", head, *(f"{name} = {_write(value)}" for name, value in table.items())]
 
 
 def _write(value: Any) -> str:

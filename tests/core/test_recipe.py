@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 from support import PROJECT
 
 from desktop_app.core.catalog import CATALOG_NAME, find_entry, read_catalog
+from desktop_app.core.chain import CARD_KINDS, Card
+from desktop_app.core.conditions import Adapter, AdapterKind, ColourMatch, Control, ControlMode
 from desktop_app.core.errors import RequestError
 from desktop_app.core.families import family_named
 from desktop_app.core.family import Family
 from desktop_app.core.params import PARAM_SPECS, Fit, Params, clean_text
 from desktop_app.core.recipe import Recipe, make_recipe, read_recipe, read_recipes, write_recipe
-from desktop_app.core.request import StageKind
+from desktop_app.core.request import ImageRef, StageKind
 from desktop_app.core.schedulers import SCHEDULERS
 
 RECIPES = PROJECT / "resources" / "recipes"
@@ -94,6 +96,16 @@ def test_a_recipe_leaves_prompt_and_seed_as_they_are():
         (HEAD + "suggestions = ['']", "not a text"),
         (HEAD + "order = 1.5", "not a whole number"),
         (HEAD + "needs = [5]", "not a text"),
+        (HEAD + "chain = 5", "list of tables"),
+        (HEAD + "chain = ['a']", "list of tables"),
+        (HEAD + "[[chain]]\nkind = 'text-to-image'", "no stage that follows"),
+        (HEAD + "[[chain]]\nstrength = 2", "not between"),
+        (HEAD + "[[chain]]\ncolour = 'red'", "'colour' is not known"),
+        (HEAD + "[[chain]]\n" * 17, "at most 16"),
+        (HEAD + "[[controls]]\ncheckpoint = 'a/b'", "mode"),
+        (HEAD + "[[controls]]\nmode = 'depth'\nimage = 'cat.png'", "no pictures"),
+        (HEAD + "[[adapters]]\nkind = 'LoRA'", "ref"),
+        (HEAD + "[defaults]\nchain = []", "chain is not known"),
         (HEAD + "x = '" + "y" * 300_000 + "'", "larger than"),
         ("not toml at all", "."),
     ],
@@ -118,6 +130,34 @@ def test_a_recipe_made_of_the_controls_holds_what_they_show():
     assert not {"seed", "count", "prompt", "checkpoint"} & set(recipe.defaults)
 
 
+def test_a_recipe_keeps_the_chain_and_the_controls_without_their_pictures(tmp_path):
+    picture = ImageRef("0" * 64, (8, 8), tmp_path / "cat.png")
+    shown = Params(
+        first_stage=False,
+        chain=(Card(prompt="a cat"), Card(StageKind.PIXEL_UPSCALE, str(tmp_path / "x4.safetensors"))),
+        controls=(Control(ControlMode.DEPTH, "a/depth", picture, derive=False),),
+        adapters=(Adapter(AdapterKind.IP_ADAPTER, "/a.safetensors", 0.5, image=picture),),
+    )
+    taken = make_recipe("Mine", shown).apply(Params(prompt="mine"))
+    assert (taken.chain, taken.first_stage) == (shown.chain, False)
+    assert taken.controls == (Control(ControlMode.DEPTH, "a/depth"),)
+    assert taken.adapters == (Adapter(AdapterKind.IP_ADAPTER, "/a.safetensors", 0.5),)
+
+
+def test_a_recipe_names_the_checkpoints_of_its_cards_but_no_file(tmp_path):
+    cards = (Card(checkpoint="a/b"), Card(StageKind.PIXEL_UPSCALE, "/x4.safetensors"), Card(checkpoint="starter"))
+    control = Control(ControlMode.DEPTH, "a/depth", annotator="a/annotator")
+    recipe = Recipe("mine", "Mine", "c/d", {"chain": cards, "controls": (control,)}, needs=("e/f",))
+    assert recipe.refs == ("c/d", "e/f", "a/b", "a/depth", "a/annotator")
+
+
+def test_a_recipe_without_a_chain_takes_one_away():
+    before = Params(chain=(Card(),), first_stage=False, controls=(Control(ControlMode.TILE),), masked_only=True)
+    params = read_recipe(RECIPES / "sdxl.toml").apply(before)
+    assert (params.chain, params.first_stage, params.controls) == ((), True, ())
+    assert params.masked_only
+
+
 @pytest.mark.parametrize("label", ["", "  ", "\n", "!!"])
 def test_a_recipe_without_a_name_is_refused(label):
     with pytest.raises(RequestError, match="no name"):
@@ -126,6 +166,27 @@ def test_a_recipe_without_a_name_is_refused(label):
 
 _LINES = st.text(min_size=1, max_size=40).map(clean_text).map(str.strip).filter(bool)
 _LISTS = st.lists(_LINES, max_size=3).map(tuple)
+_CARDS = st.builds(
+    Card,
+    kind=st.sampled_from(CARD_KINDS),
+    checkpoint=st.just("") | _LINES,
+    prompt=st.none() | st.text(max_size=20).map(clean_text),
+    negative_prompt=st.none() | _LINES,
+    strength=st.floats(0, 1),
+    steps=st.integers(1, 1000),
+    guidance_scale=st.floats(0, 30),
+    begin=st.floats(0, 0.99),
+    noise_level=st.integers(0, 350),
+    is_on=st.booleans(),
+)
+_CONTROLS = st.builds(Control, st.sampled_from(ControlMode), _LINES, weight=st.floats(0, 2), derive=st.booleans())
+_ADAPTERS = st.builds(Adapter, st.sampled_from(AdapterKind), _LINES, st.floats(-4, 4), token=st.just("") | _LINES)
+
+
+def _several(items):
+    return st.lists(items, min_size=1, max_size=3).map(tuple)
+
+
 _DEFAULTS = st.fixed_dictionaries(
     {},
     optional={
@@ -137,6 +198,11 @@ _DEFAULTS = st.fixed_dictionaries(
         "prior": _LINES,
         "refiner": st.just(""),
         "aesthetic_score": st.floats(1, 9),
+        "first_stage": st.booleans(),
+        "colour_match": st.sampled_from(ColourMatch),
+        "chain": _several(_CARDS),
+        "controls": _several(_CONTROLS),
+        "adapters": _several(_ADAPTERS),
     },
 )
 _RECIPES = st.builds(
