@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,23 @@ from typing import Any
 from desktop_app import __version__
 from desktop_app.core.engine import Result
 from desktop_app.core.errors import RequestError
+from desktop_app.core.image_ref import hashes_in
 from desktop_app.core.parameters import parameters_text, parse_parameters
 from desktop_app.core.params import validate
+from desktop_app.core.plain_data import as_count_between, as_number
 from desktop_app.core.request import Request, hash_pixels, request_from_json
 
-__all__ = ["Variation", "parameters_text", "parse_parameters", "read_request", "read_variation", "write_texts"]
+__all__ = [
+    "ChainPlace",
+    "Variation",
+    "find_images",
+    "parameters_text",
+    "parse_parameters",
+    "read_request",
+    "read_variation",
+    "until_stage",
+    "write_texts",
+]
 
 PROGRAM_KEY = "underpaint"
 PARAMETERS_KEY = "parameters"
@@ -37,11 +49,21 @@ FindImage = Callable[[str], Path | None]
 
 
 @dataclass(frozen=True)
+class ChainPlace:
+    """Of the picture that stage number ``stage`` (from 0) of a chain made: ``id`` is that of the chain's final one."""
+
+    id: str
+    stage: int
+
+
+@dataclass(frozen=True)
 class Variation:
     """A result in the gallery.
 
-    ``size`` is (width, height) in pixels, ``created`` in UTC, ``seconds`` the run's. ``parent_id`` is the variation
-    whose pixels the init image has. ``missing`` means that the file is not where the gallery left it.
+    ``size`` is (width, height) in pixels, ``created`` in UTC, ``seconds`` the run's; ``reused`` is as in
+    `desktop_app.core.engine.Result`. ``parent_id`` is the variation whose pixels the init image has. ``chain`` is what
+    a picture of a stage before the last belongs to; the final one has none, and ``intermediates`` is how many of its
+    stages' pictures the gallery has. ``missing`` means that the file is not where the gallery left it.
     """
 
     id: str
@@ -59,13 +81,35 @@ class Variation:
     thumbnail: Path | None = None
     trashed: bool = False
     missing: bool = False
+    reused: int = 0
+    chain: ChainPlace | None = None
+    intermediates: int = 0
+
+    @property
+    def chain_id(self) -> str | None:
+        """The final picture of the chain that this one is a stage of."""
+        return self.chain.id if self.chain else None
+
+    @property
+    def stage(self) -> int | None:
+        """Which stage of that chain, from 0."""
+        return self.chain.stage if self.chain else None
+
+
+def until_stage(request: Request, stage: int) -> Request:
+    """The request that makes what stage number ``stage`` (from 0) of ``request`` made."""
+    return replace(request, stages=request.stages[: stage + 1])
 
 
 def write_texts(
-    request: Request, result: Result, variation_id: str = "", created: datetime | None = None
+    request: Request,
+    result: Result,
+    variation_id: str = "",
+    created: datetime | None = None,
+    chain: ChainPlace | None = None,
 ) -> dict[str, str]:
     """The texts for the PNG of ``result``; ``variation_id`` is empty where there is no gallery."""
-    made = {
+    made: dict[str, Any] = {
         "id": variation_id,
         "created": (created or datetime.now(UTC)).astimezone(UTC).isoformat(),
         "width": result.image.width,
@@ -76,6 +120,10 @@ def write_texts(
         "notes": list(result.notes),
         "environment": result.environment,
     }
+    if result.reused:
+        made["reused"] = result.reused
+    if chain:
+        made["chain"] = {"id": chain.id, "stage": chain.stage}
     record = {**request.to_json(), "program": f"underpaint {__version__}", "variation": made}
     return {
         PARAMETERS_KEY: parameters_text(request, result.image.size),
@@ -110,6 +158,8 @@ def read_variation(text: str, path: Path, find_image: FindImage | None = None) -
             seconds=float(made["seconds"]),
             notes=tuple(str(note) for note in made["notes"]),
             environment=dict(made["environment"]),
+            reused=as_count_between(made.get("reused", 0), 0, len(request.stages)),
+            chain=_chain(made.get("chain"), request),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as e:
         raise RequestError("The picture's record cannot be read", f"{type(e).__name__}: {e}", "") from e
@@ -128,13 +178,26 @@ def _side(value: Any) -> int:
     return side
 
 
+def _chain(data: Any, request: Request) -> ChainPlace | None:
+    if data is None:
+        return None
+    place = ChainPlace(_matching(data["id"], _ID), as_number(data["stage"], int))
+    if not place.id or place.stage != len(request.stages) - 1:
+        raise ValueError(f"stage {place.stage} of {place.id!r} has {len(request.stages)} stages")
+    return place
+
+
+def find_images(data: Any, find_image: FindImage) -> dict[str, Path]:
+    """Where those pictures are that the plain data of a request refers to, by hash; what is nowhere is left out."""
+    places = ((sha256, find_image(sha256)) for sha256 in dict.fromkeys(hashes_in(data)))
+    return {sha256: path for sha256, path in places if path}
+
+
 def _request(data: dict[str, Any], find_image: FindImage | None) -> Request:
-    known: dict[str, Path] = {}
-    init_image = data.get("init_image")
-    if find_image and isinstance(init_image, dict) and isinstance(init_image.get("sha256"), str):
-        path = find_image(init_image["sha256"])
-        if path:
-            known[init_image["sha256"]] = path
+    try:
+        known = find_images(data, find_image) if find_image else {}
+    except RecursionError as e:
+        raise RequestError("The request cannot be read", str(e), "The picture's text is damaged.") from e
     return request_from_json(data, known)
 
 

@@ -9,10 +9,10 @@ import logging
 import re
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,11 @@ from desktop_app.core.engine import Result
 from desktop_app.core.errors import ImageError, StoreError, StudioError
 from desktop_app.core.image import encode_png, flatten, load_image, thumbnail
 from desktop_app.core.request import ImageRef, Request, hash_pixels
-from desktop_app.core.variation import PROGRAM_KEY, Variation, read_variation, write_texts
+from desktop_app.core.variation import Variation
 from desktop_app.store import gallery_rows as rows
 from desktop_app.store.files import make_folder, move_new, write_atomic, write_new
 from desktop_app.store.gallery_lock import GalleryLock
+from desktop_app.store.gallery_pictures import NewPicture, new_pictures
 from desktop_app.store.gallery_recovery import RecoveryReport, open_recovered, reconcile
 from desktop_app.store.gallery_schema import database_error, match_expression, transaction
 from desktop_app.store.paths import Paths
@@ -114,53 +115,69 @@ class GalleryStore:
     # Saving ----------------------------------------------------------------------------------------
 
     def save(self, request: Request, result: Result) -> Variation:
-        """Put ``result`` on disk for good. Raises `StoreError`; then nothing of it is left behind."""
-        self._keep_request_image(request)
-        created, variation_id = datetime.now(UTC), rows.new_id()
-        texts = write_texts(request, result, variation_id, created)
-        file = rows.file_name(request, variation_id, created)
-        path = self._paths.gallery / file
-        variation = read_variation(texts[PROGRAM_KEY], path)
-        content = encode_png(result.image, texts)
-        make_folder(path.parent)
-        write_new(path, content)
+        """Put ``result`` on disk for good, with the pictures of its stages; the final one. Raises `StoreError`; then
+        nothing of it is left behind.
+        """
+        self._keep_request_images(request)
+        written: list[NewPicture] = []
         try:
+            for picture in new_pictures(self._paths, request, result):
+                make_folder(picture.variation.path.parent)
+                write_new(picture.variation.path, picture.content)
+                written.append(picture)
             with self._writing() as connection:
-                rows.insert(connection, variation, file, texts[PROGRAM_KEY])
+                for picture in written:
+                    rows.insert(connection, picture.variation, picture.file, picture.record)
+                rows.link_chains(connection, written[0].variation.id)
         except BaseException:
-            path.unlink(missing_ok=True)
+            for picture in written:
+                picture.variation.path.unlink(missing_ok=True)
             raise
-        self._make_thumbnail(variation_id, result.image)
-        saved = self.get(variation_id)
+        for picture in written:
+            self._make_thumbnail(picture.variation.id, picture.image)
+        saved = self.get(written[0].variation.id)
         assert saved is not None
         return saved
 
-    def _keep_request_image(self, request: Request) -> None:
-        """Without its init image a picture could not be made again."""
-        ref = request.init_image
-        if ref is None or self.find_image(ref.sha256):
-            return
-        try:
-            self.keep_init_image(self.load_ref(ref), ref.name)
-        except ImageError as e:
-            logger.warning("The init image of a finished picture could not be kept: %s", e)
+    def _keep_request_images(self, request: Request) -> None:
+        """Without them a picture could not be made again. A variation that serves as init image is kept as such only
+        when it is deleted; one that serves as anything else is not found by its children, so it is kept at once.
+        """
+        for ref in request.images:
+            is_init = ref == request.init_image
+            if self.find_image(ref.sha256) if is_init else (self._paths.inits / f"{ref.sha256}.png").is_file():
+                continue
+            try:
+                self.keep_init_image(self.load_ref(ref), ref.name)
+            except ImageError as e:
+                what = "init image" if is_init else "mask or control image"
+                logger.warning("The %s of a finished picture could not be kept: %s", what, e)
 
     # Reading ---------------------------------------------------------------------------------------
 
     def page(
-        self, *, search: str = "", before: Before | None = None, limit: int = 200, trashed: bool = False
+        self,
+        *,
+        search: str = "",
+        before: Before | None = None,
+        limit: int = 200,
+        trashed: bool = False,
+        with_stages: bool = False,
     ) -> list[Variation]:
-        """Up to ``limit`` variations, newest first, whose prompts have words that begin with those of ``search``."""
-        where, values = _condition(search, trashed=trashed)
+        """Up to ``limit`` variations, newest first, whose prompts have words that begin with those of ``search``.
+
+        What a chain's stages made is left out where its final picture is there, unless ``with_stages``.
+        """
+        where, values = _condition(search, trashed=trashed, with_stages=with_stages)
         if before:
             where += " AND (v.created, v.id) < (?, ?)"
             values += [rows.microseconds(before[0]), before[1]]
         order = "ORDER BY v.created DESC, v.id DESC LIMIT ?"
         return self._variations(f"{rows.SELECT} WHERE {where} {order}", *values, limit)
 
-    def ids(self, *, search: str = "", trashed: bool = False) -> list[str]:
+    def ids(self, *, search: str = "", trashed: bool = False, with_stages: bool = False) -> list[str]:
         """The ids of all that `page` would give, newest first."""
-        where, values = _condition(search, trashed=trashed)
+        where, values = _condition(search, trashed=trashed, with_stages=with_stages)
         query = f"SELECT v.id FROM variations v WHERE {where} ORDER BY v.created DESC, v.id DESC"
         with self._translated() as connection:
             cursor = connection.cursor()
@@ -172,9 +189,9 @@ class GalleryStore:
         found = self._variations(f"{rows.SELECT} WHERE v.id = ?", variation_id)
         return found[0] if found else None
 
-    def count(self, *, search: str = "", trashed: bool = False) -> int:
+    def count(self, *, search: str = "", trashed: bool = False, with_stages: bool = False) -> int:
         """How many `page` would give in all."""
-        where, values = _condition(search, trashed=trashed)
+        where, values = _condition(search, trashed=trashed, with_stages=with_stages)
         return int(self._rows(f"SELECT count(*) FROM variations v WHERE {where}", *values)[0][0])
 
     def thumbnail(self, variation_id: str) -> Path | None:
@@ -203,15 +220,45 @@ class GalleryStore:
 
     def children(self, variation_id: str) -> list[Variation]:
         """Variations made from this one that are not in the trash, oldest first."""
-        where = "v.init_sha256 = (SELECT pixels_sha256 FROM variations WHERE id = ?) AND p.id = ? AND v.trashed = 0"
+        where = (
+            "v.init_sha256 = (SELECT pixels_sha256 FROM variations WHERE id = ?) AND p.id = ?"
+            " AND v.trashed = 0 AND v.is_stage = 0"
+        )
         return self._variations(f"{rows.SELECT} WHERE {where} ORDER BY v.key", variation_id, variation_id)
 
-    def made_from(self, init_sha256: str | None, limit: int = 200) -> list[Variation]:
+    def with_children(self, ids: Sequence[str]) -> set[str]:
+        """Those of ``ids``, some hundreds at most, that have `children`."""
+        query = f"""
+            SELECT v.id FROM variations v WHERE v.id IN ({", ".join("?" * len(ids))})
+            AND NOT EXISTS (SELECT 1 FROM variations q WHERE q.pixels_sha256 = v.pixels_sha256 AND q.key < v.key)
+            AND EXISTS (SELECT 1 FROM variations c
+                WHERE c.init_sha256 = v.pixels_sha256 AND c.key > v.key AND +c.trashed = 0 AND +c.is_stage = 0)
+        """
+        return {str(row["id"]) for row in self._rows(query, *ids)}
+
+    def stages_of(self, variation_id: str) -> list[Variation]:
+        """The pictures of the chain that this one, final or not, belongs to: by stage, the final one last. Those in
+        the trash are left out, or those that are not when this one is; without a chain it is this one alone.
+        """
+        variation = self.get(variation_id)
+        if variation is None:
+            return []
+        final = self.get(variation.chain_id) if variation.chain_id else variation
+        assert final is not None  # else it would be no stage
+        where = "v.chain_id = ? AND v.is_stage AND v.trashed = ? ORDER BY v.stage, v.key"
+        return [*self._variations(f"{rows.SELECT} WHERE {where}", final.id, variation.trashed), final]
+
+    def made_from(self, init_sha256: str | None, limit: int = 200, before: Before | None = None) -> list[Variation]:
         """Variations whose init image has those pixels (None: that have no init image), newest first."""
         # "+" keeps SQLite from walking the whole gallery in order of time for the few that one init image has.
         plus = "" if init_sha256 is None else "+"
-        where = f"v.init_sha256 IS ? AND {plus}v.trashed = 0 ORDER BY v.created DESC, v.id DESC LIMIT ?"
-        return self._variations(f"{rows.SELECT} WHERE {where}", init_sha256, limit)
+        where = f"v.init_sha256 IS ? AND {plus}v.trashed = 0 AND {plus}v.is_stage = 0"
+        values: list[Any] = [init_sha256]
+        if before:
+            where += " AND (v.created, v.id) < (?, ?)"
+            values += [rows.microseconds(before[0]), before[1]]
+        order = "ORDER BY v.created DESC, v.id DESC LIMIT ?"
+        return self._variations(f"{rows.SELECT} WHERE {where} {order}", *values, limit)
 
     # Changing --------------------------------------------------------------------------------------
 
@@ -223,7 +270,7 @@ class GalleryStore:
             connection.execute("UPDATE variations SET stars = ? WHERE id = ?", (stars, variation_id))
 
     def trash(self, ids: Iterable[str]) -> None:
-        """Put pictures into the gallery's trash; `restore` brings them back."""
+        """Put pictures, each with those of its stages, into the gallery's trash; `restore` brings them back."""
         for variation_id in ids:
             self._move(variation_id, trashed=True)
 
@@ -234,12 +281,13 @@ class GalleryStore:
 
     def empty_trash(self) -> int:
         """Hand all pictures in the gallery's trash to the system's trash; how many."""
-        found = self._rows("SELECT key, id, file FROM variations WHERE trashed = 1 ORDER BY key")
-        for row in found:
+        found = self._rows("SELECT key, id, file FROM variations WHERE trashed = 1 ORDER BY key DESC")
+        for row in found:  # children before their parents, which nobody needs then
             self._keep_for_children(row["id"])
             self._discard(self._paths.trash / row["file"])
             with self._writing() as connection:
                 rows.delete(connection, row["key"])
+                rows.link_chains(connection, row["id"])
             (self._paths.thumbnails / f"{row['id']}.jpg").unlink(missing_ok=True)
         return len(found)
 
@@ -257,35 +305,52 @@ class GalleryStore:
         return report
 
     def _move(self, variation_id: str, *, trashed: bool) -> None:
+        """A final picture takes those of its stages along: all of them, or none where the disk refuses."""
         with self._lock:
-            found = self._rows("SELECT file, trashed FROM variations WHERE id = ?", variation_id)
-            if not found:
+            known = self._rows("SELECT chain_id, trashed FROM variations WHERE id = ?", variation_id)
+            if not known:
                 raise StoreError("The picture is not in the gallery", variation_id, "")
-            file = str(found[0]["file"])
-            source = rows.picture_path(self._paths, file, trashed=not trashed)
-            target = rows.picture_path(self._paths, file, trashed=trashed)
-            if bool(found[0]["trashed"]) is trashed:
+            if bool(known[0]["trashed"]) is trashed:
                 return
-            was_there = source.is_file()
-            if was_there:
-                make_folder(target.parent)
-                move_new(source, target)
+            query = "SELECT key, file FROM variations WHERE id = ? OR (chain_id = ? AND is_stage AND trashed = ?)"
+            group = self._rows(query, variation_id, variation_id, not trashed)
+            moved: list[tuple[Path, Path]] = []
             try:
+                for row in group:
+                    moved += self._move_file(str(row["file"]), trashed=trashed)
                 with self._writing() as connection:
-                    connection.execute("UPDATE variations SET trashed = ? WHERE id = ?", (trashed, variation_id))
+                    keys = [(trashed, row["key"]) for row in group]
+                    connection.executemany("UPDATE variations SET trashed = ? WHERE key = ?", keys)
+                    rows.link_chains(connection, known[0]["chain_id"] or variation_id)
             except BaseException:
-                if was_there:
+                for source, target in reversed(moved):
                     move_new(target, source)
                 raise
+
+    def _move_file(self, file: str, *, trashed: bool) -> list[tuple[Path, Path]]:
+        """From where to where it was moved; nothing where there is no file."""
+        source = rows.picture_path(self._paths, file, trashed=not trashed)
+        target = rows.picture_path(self._paths, file, trashed=trashed)
+        if not source.is_file():
+            return []
+        make_folder(target.parent)
+        move_new(source, target)
+        return [(source, target)]
 
     def _keep_for_children(self, variation_id: str) -> None:
         """What others were made from stays as an init image, so that they can be made again."""
         variation = self.get(variation_id)
-        if variation and not variation.missing and self.children(variation_id):
-            try:
-                self.keep_init_image(load_image(variation.path), variation.path.name)
-            except ImageError as e:
-                raise StoreError("The trash cannot be emptied", str(e), "Restore this picture first.") from e
+        if variation is None or variation.missing or not self._has_offspring(variation):
+            return
+        try:
+            self.keep_init_image(load_image(variation.path), variation.path.name)
+        except ImageError as e:
+            raise StoreError("The trash cannot be emptied", str(e), "Restore this picture first.") from e
+
+    def _has_offspring(self, variation: Variation) -> bool:
+        """Whether any picture, also in the trash and of a stage, has it as init image."""
+        query = "SELECT 1 FROM variations WHERE init_sha256 = ? AND id != ? LIMIT 1"
+        return bool(self._rows(query, variation.pixels_sha256, variation.id))
 
     def _discard(self, path: Path) -> None:
         if not path.is_file():
@@ -354,8 +419,9 @@ class GalleryStore:
                 raise database_error(e, self._paths.database) from e
 
 
-def _condition(search: str, *, trashed: bool) -> tuple[str, list[Any]]:
+def _condition(search: str, *, trashed: bool, with_stages: bool = False) -> tuple[str, list[Any]]:
+    where = "v.trashed = ?" if with_stages else "v.trashed = ? AND v.is_stage = 0"
     match = match_expression(search)
     if not match:
-        return "v.trashed = ?", [trashed]
-    return "v.trashed = ? AND v.key IN (SELECT rowid FROM words WHERE words MATCH ?)", [trashed, match]
+        return where, [trashed]
+    return f"{where} AND v.key IN (SELECT rowid FROM words WHERE words MATCH ?)", [trashed, match]

@@ -17,7 +17,7 @@ from pathlib import Path
 from desktop_app.core.errors import ImageError, RequestError, StoreError
 from desktop_app.core.variation import Variation
 from desktop_app.store.files import store_error, sweep_temporary
-from desktop_app.store.gallery_rows import insert, picture_path, read_picture
+from desktop_app.store.gallery_rows import insert, link_chains, picture_path, read_picture
 from desktop_app.store.gallery_schema import DatabaseDamaged, Opened, open_database, transaction
 from desktop_app.store.paths import Paths
 
@@ -78,6 +78,8 @@ def reconcile(
         report,
         stars or {},
     )
+    with transaction(connection):
+        link_chains(connection)
     _tell_missing(connection, files, report)
 
 

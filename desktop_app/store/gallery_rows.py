@@ -14,16 +14,24 @@ from pathlib import Path
 from desktop_app.core.errors import ImageError, RequestError
 from desktop_app.core.image import read_texts
 from desktop_app.core.request import Request
-from desktop_app.core.variation import PROGRAM_KEY, Variation, read_variation
+from desktop_app.core.variation import PROGRAM_KEY, ChainPlace, Variation, read_variation
 from desktop_app.store.gallery_schema import fold
 from desktop_app.store.paths import Paths
 
 SELECT = """
-    SELECT v.*, p.id AS parent_id, p.file AS parent_file, p.trashed AS parent_trashed
+    SELECT v.*, p.id AS parent_id, p.file AS parent_file, p.trashed AS parent_trashed,
+        (SELECT count(*) FROM variations c WHERE c.chain_id = v.id AND c.is_stage AND c.trashed = v.trashed)
+        AS intermediates
     FROM variations v LEFT JOIN variations p ON p.key = (
-        SELECT min(q.key) FROM variations q WHERE q.pixels_sha256 = v.init_sha256 AND q.key < v.key)
+        SELECT min(q.key) FROM variations q
+        WHERE q.pixels_sha256 = v.init_sha256 AND q.key < v.key AND q.chain_id IS NOT v.id)
 """
 """The parent is the earliest variation that has the init image's pixels; an earlier key rules out circles."""
+
+_HAS_FINAL = """
+    EXISTS (SELECT 1 FROM variations f WHERE f.id = variations.chain_id AND f.chain_id IS NULL
+        AND f.trashed = variations.trashed)
+"""
 
 MAX_SLUG_BYTES = 60
 
@@ -40,10 +48,11 @@ def new_id() -> str:
     return secrets.token_hex(8)
 
 
-def file_name(request: Request, variation_id: str, created: datetime) -> str:
+def file_name(request: Request, variation_id: str, created: datetime, place: ChainPlace | None = None) -> str:
     """Path below the gallery's folder, with "/": readable, unique, and allowed on every system."""
     local = created.astimezone()
-    parts = (local.strftime("%Y-%m-%d_%H%M%S"), _slug(request.stages[0].prompt), str(request.seed), variation_id)
+    stage = f"stage-{place.stage + 1}" if place else ""
+    parts = (local.strftime("%Y-%m-%d_%H%M%S"), _slug(request.stages[0].prompt), str(request.seed), stage, variation_id)
     return f"{local:%Y}/{'_'.join(part for part in parts if part)}.png"
 
 
@@ -69,7 +78,7 @@ def insert(connection: sqlite3.Connection, variation: Variation, file: str, reco
     request = variation.request
     cursor = connection.execute(
         "INSERT INTO variations (id, file, created, width, height, pixels_sha256, init_sha256, record, checksum, stars,"
-        " trashed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " trashed, chain_id, stage) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             variation.id,
             file,
@@ -81,9 +90,18 @@ def insert(connection: sqlite3.Connection, variation: Variation, file: str, reco
             _checksum(variation.id, record),
             variation.stars,
             variation.trashed,
+            variation.chain_id,
+            variation.stage,
         ),
     )
     connection.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (cursor.lastrowid, _words(request)))
+
+
+def link_chains(connection: sqlite3.Connection, chain_id: str | None = None) -> None:
+    """Find out anew which pictures of stages have their final picture beside them: of one chain, or of all."""
+    where, values = ("chain_id IS NOT NULL", ()) if chain_id is None else ("chain_id = ?", (chain_id,))
+    found = f"UPDATE variations SET is_stage = {_HAS_FINAL} WHERE {where} AND is_stage IS NOT {_HAS_FINAL}"
+    connection.execute(found, values)
 
 
 def delete(connection: sqlite3.Connection, key: int) -> None:
@@ -100,7 +118,7 @@ def read_row(paths: Paths, row: sqlite3.Row) -> Variation:
     if row["checksum"] != _checksum(row["id"], row["record"]):
         raise RowDamaged(row["id"])
     try:
-        made = read_variation(row["record"], path, lambda sha256: _init_path(paths, row, sha256))
+        made = read_variation(row["record"], path, lambda sha256: _image_path(paths, row, sha256))
     except RequestError as e:
         raise RowDamaged(row["id"]) from e
     return Variation(
@@ -112,6 +130,8 @@ def read_row(paths: Paths, row: sqlite3.Row) -> Variation:
             "thumbnail": thumbnail if thumbnail.is_file() else None,
             "trashed": trashed,
             "missing": not path.is_file(),
+            "chain": made.chain if row["is_stage"] else None,
+            "intermediates": int(row["intermediates"]),
         }
     )
 
@@ -137,8 +157,8 @@ def read_picture(path: Path) -> tuple[Variation, str]:
     return replace(variation, id=own_id), record
 
 
-def _init_path(paths: Paths, row: sqlite3.Row, sha256: str) -> Path:
-    if row["parent_file"] is not None:
+def _image_path(paths: Paths, row: sqlite3.Row, sha256: str) -> Path:
+    if row["parent_file"] is not None and sha256 == row["init_sha256"]:
         parent = picture_path(paths, row["parent_file"], trashed=bool(row["parent_trashed"]))
         if parent.is_file():
             return parent

@@ -45,12 +45,29 @@ SCHEMA_1 = (
 )
 
 
+SCHEMA_2 = (
+    "ALTER TABLE variations ADD COLUMN chain_id TEXT",
+    "ALTER TABLE variations ADD COLUMN stage INTEGER",
+    "ALTER TABLE variations ADD COLUMN is_stage INTEGER NOT NULL DEFAULT 0",
+    "DROP INDEX newest",
+    "CREATE INDEX newest ON variations (trashed, is_stage, created, id)",
+    "CREATE INDEX by_chain ON variations (chain_id, stage)",
+)
+"""``chain_id`` and ``stage`` are as the picture's record has them; ``is_stage`` says that the chain's final picture is
+beside it, in the gallery or in the trash: only then it is shown by that one alone."""
+
+
 def _create(connection: sqlite3.Connection) -> None:
     for statement in SCHEMA_1:
         connection.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create,)
+def _add_chains(connection: sqlite3.Connection) -> None:
+    for statement in SCHEMA_2:
+        connection.execute(statement)
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create, _add_chains)
 """The n-th brings version n to version n + 1. What was released is never edited."""
 
 

@@ -18,7 +18,7 @@ from PySide6.QtGui import QImage
 from desktop_app.core.engine import Progress, Result
 from desktop_app.core.errors import RequestError, StudioError, error_from_json
 from desktop_app.core.request import Request, request_from_json
-from desktop_app.core.variation import Variation
+from desktop_app.core.variation import Variation, find_images
 from desktop_app.store.gallery import GalleryStore
 from desktop_app.store.session import SessionStore
 from desktop_app.studio.autosave import Autosave
@@ -448,9 +448,7 @@ class JobQueue(QAbstractListModel):
 
     def _read_job(self, entry: Any) -> Job | None:
         try:
-            init_image = entry["request"].get("init_image") or {}
-            path = self._gallery.find_image(str(init_image.get("sha256", "")))
-            request = request_from_json(entry["request"], {init_image["sha256"]: path} if path else None)
+            request = request_from_json(entry["request"], find_images(entry["request"], self._gallery.find_image))
             state = JobState(entry["state"])
             is_interrupted = state in (JobState.RUNNING, JobState.STOPPING)
             error = entry.get("error")
@@ -462,7 +460,7 @@ class JobQueue(QAbstractListModel):
                 error_from_json(error) if error else None,
                 is_interrupted=is_interrupted,
             )
-        except (RequestError, KeyError, TypeError, ValueError, AttributeError) as e:
+        except (RequestError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as e:
             title = self.tr("A job of the last session cannot be read")
             self.error_raised.emit(RequestError(title, str(e), self.tr("It was left out of the queue.")))
             return None

@@ -20,15 +20,15 @@ KILLS = 12
 SAVER = """
 import itertools, sys
 from pathlib import Path
-from support import make_request, make_result
+from chain_cases import make_chain, make_chain_result
 from desktop_app.store.gallery import GalleryStore
 from desktop_app.store.paths import user_paths
 
 gallery = GalleryStore(user_paths(Path(sys.argv[1])))
 gallery.open()
 for seed in itertools.count(int(sys.argv[2])):
-    request = make_request(seed=seed, width=256, height=256)
-    print(gallery.save(request, make_result(request)).id, flush=True)
+    request = make_chain(seed=seed, width=256, height=256)
+    print(gallery.save(request, make_chain_result(request)).id, flush=True)
 """
 
 
@@ -60,9 +60,11 @@ def test_what_was_acknowledged_is_there_and_nothing_is_half_there(paths):
         acknowledged |= set(save_until_killed(paths, number, rng.uniform(0, 0.05)))
     gallery = GalleryStore(paths)
     gallery.open()
-    variations = gallery.page(limit=100_000)
+    variations = gallery.page(limit=100_000, with_stages=True)
+    chains = [gallery.stages_of(variation_id) for variation_id in acknowledged]
     gallery.close()
     assert acknowledged <= {variation.id for variation in variations}
+    assert [len(stages) for stages in chains] == [3] * len(acknowledged)
     assert {variation.path for variation in variations} == pictures_of(paths)
     assert all(hash_pixels(load_image(each.path)) == each.pixels_sha256 for each in variations)
     assert not list(paths.data_dir.rglob("*.underpaint-tmp"))
