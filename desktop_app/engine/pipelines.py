@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import logging
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,7 @@ def load_pipelines(path: Path, dtype: Any, device: str) -> dict[StageKind, Any]:
 def _load_folder(folder: Path, family: Family, first_class: Any, dtype: Any) -> Any:
     index = json.loads((folder / INDEX_NAME).read_bytes())
     left_out: dict[str, Any] = {part: None for part in _left_out(index) if part not in family.weighted}
-    if "safety_checker" in left_out:
+    if "safety_checker" in left_out and "requires_safety_checker" in signature(first_class.__init__).parameters:
         left_out["requires_safety_checker"] = False
     options = {"dtype": dtype, "local_files_only": True, "use_safetensors": True}
     variant = choose_variant(folder, family.weighted) or None
@@ -129,7 +129,7 @@ def _sibling(pipeline_class: Any, first: Any) -> Any:
 
 def _build(pipeline_class: Any, known: dict[str, Any]) -> Any:
     """A pipeline of what it takes of ``known``: components and switches by name."""
-    names = list(inspect.signature(pipeline_class.__init__).parameters)[1:]
+    names = list(signature(pipeline_class.__init__).parameters)[1:]
     return pipeline_class(**{name: known[name] for name in names if name in known})
 
 
