@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from desktop_app.core.conditions import ControlMode
 from desktop_app.core.memory import PartSize
 from desktop_app.core.request import StageKind
 
@@ -30,8 +31,10 @@ class CheckpointInfo:
     latent covers; ``max_tokens`` how many tokens of a prompt it reads, begin and end marks included; ``tokenizer``
     the folder of its tokenizer, None where it has none; ``size_bytes`` its weights on disk; ``kinds`` the stages that
     its family can run; ``parts`` the sizes of its parts with weights; ``prior`` the REF of the prior that it names;
-    ``note`` a sentence that the user should know, or empty; ``scale`` how many times larger a pixel upscaler makes each
-    side.
+    ``text_width`` how many numbers its denoiser is told of each token, 0 where it does not say; ``note`` a sentence
+    that the user should know, or empty; ``scale`` how many times larger a pixel upscaler makes each side. Of a
+    ControlNet, ``fits`` are the families of the checkpoints that it can steer; of an annotator, ``mode`` is what it
+    makes.
     """
 
     ref: str
@@ -49,3 +52,5 @@ class CheckpointInfo:
     text_width: int = 0
     note: str = ""
     scale: int = 0
+    fits: tuple[str, ...] = ()
+    mode: ControlMode | None = None

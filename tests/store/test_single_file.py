@@ -14,7 +14,7 @@ from single_file import rewrite, write_header, write_tiny_file
 from support import PROJECT
 
 from desktop_app.core.errors import Cancelled, CheckpointError
-from desktop_app.store import file_import
+from desktop_app.store.file_copy import safe_stem
 from desktop_app.store.file_import import import_file, record_path, remove_file, verify_file
 from desktop_app.store.single_file import layouts_dir, read_layout
 
@@ -377,7 +377,7 @@ def test_the_record_that_a_killed_import_left_does_not_take_the_name(tiny, bring
     ],
 )
 def test_names_are_made_such_that_every_system_takes_them(stem, expected):
-    assert file_import._safe_stem(stem) == expected
+    assert safe_stem(stem) == expected
 
 
 def test_only_what_was_imported_can_be_checked(tiny, tmp_path):
