@@ -18,6 +18,9 @@ CARD_KINDS = (
 )
 """What a card may do; text-to-image is the first stage's alone."""
 
+PROMPT = "{prompt}"
+"""What stands for the first stage's prompt in that of a card, and for its negative prompt in the other."""
+
 MAX_CARDS = 16
 MAX_NOISE_LEVEL = 350
 """Of the upscaler x4 (``max_noise_level`` of its configuration)."""
@@ -26,7 +29,7 @@ MAX_NOISE_LEVEL = 350
 @dataclass(frozen=True)
 class Card:
     """``checkpoint`` is a REF, of a PIXEL_UPSCALE a file; empty: that of the first stage. ``prompt`` and
-    ``negative_prompt`` None: those of the first stage.
+    ``negative_prompt`` None: those of the first stage; in a text of its own `PROMPT` stands for that.
 
     With a ``begin`` above 0 it refines: the stage before ends at that share of the schedule, and this one goes on from
     there with the same number of steps, whatever its strength. ``noise_level`` is what an UPSCALE adds to the picture

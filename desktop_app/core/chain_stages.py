@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from desktop_app.core.chain import Card
+from desktop_app.core.chain import PROMPT, Card
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.errors import CheckpointError, RequestError
 from desktop_app.core.families import LATENT_UPSCALER, UPSCALER, family_named
@@ -51,7 +51,7 @@ def _describe(place: _Place, info: CheckpointInfo, describe: Describe | None) ->
     """What is known of the card's checkpoint; where nobody can be asked, it is taken as it must be."""
     card = place.card
     if not card.checkpoint:
-        if card.kind in UPSCALES:
+        if card.kind in UPSCALES and card.kind not in info.kinds:
             title = "A stage of the chain has no checkpoint"
             raise place.error(title, f"{card.kind.value} needs one of its own", "Choose one in the card.")
         return info
@@ -122,8 +122,7 @@ def _stage(params: Params, place: _Place, info: CheckpointInfo, family: Family) 
     if card.kind is StageKind.UPSCALE:
         values["noise_level"] = card.noise_level
     if family.takes("negative_prompt"):
-        negative = card.negative_prompt
-        values["negative_prompt"] = clean_text(params.negative_prompt if negative is None else negative)
+        values["negative_prompt"] = _own(card.negative_prompt, params.negative_prompt)
     if family.prior:
         values["prior"] = (params.prior if is_own else "") or info.prior
         values |= {name: getattr(params, name) for name in ("prior_steps", "prior_guidance_scale")}
@@ -132,12 +131,17 @@ def _stage(params: Params, place: _Place, info: CheckpointInfo, family: Family) 
     return Stage(
         kind=card.kind,
         checkpoint=card.checkpoint or params.checkpoint,
-        prompt=clean_text(params.prompt if card.prompt is None else card.prompt),
+        prompt=_own(card.prompt, params.prompt),
         steps=card.steps,
         scheduler=_scheduler(place, family),
         is_card=True,
         **values,
     )
+
+
+def _own(text: str | None, inherited: str) -> str:
+    """What a card says instead of the ``inherited`` text, for which ``{prompt}`` stands in it."""
+    return clean_text(inherited if text is None else text.replace(PROMPT, inherited))
 
 
 def _scheduler(place: _Place, family: Family) -> str:
