@@ -9,6 +9,7 @@ from desktop_app.core.families import family_named
 from desktop_app.core.family import Family
 from desktop_app.core.memory import PartSize
 from desktop_app.store.checkpoint_index import part_sizes, read_family
+from desktop_app.store.control_checkpoints import describe_control, is_control
 from desktop_app.store.single_file import read_layout
 
 _SUFFIXES = {".safetensors", ".json", ".txt", ".model"}
@@ -29,6 +30,8 @@ def family_at(path: Path) -> Family:
 
 def sizes_at(path: Path) -> tuple[PartSize, ...]:
     """The sizes of its parts with weights. Raises `CheckpointError`."""
+    if is_control(path):
+        return describe_control(str(path), path.name, path).parts
     return read_layout(path).parts if path.is_file() else part_sizes(path, read_family(path))
 
 

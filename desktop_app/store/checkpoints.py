@@ -38,6 +38,7 @@ from desktop_app.store.checkpoint_index import (
     read_family,
     read_parts,
 )
+from desktop_app.store.control_checkpoints import CONFIG_NAME, check_control, describe_control, is_control
 from desktop_app.store.hub_cache import find_snapshot, has_pickles, list_snapshots, shared_caches
 from desktop_app.store.outside import OutsideCheckpoints
 from desktop_app.store.paths import Paths, resources_dir
@@ -117,8 +118,9 @@ class CheckpointStore:
 
     def _own(self) -> Sequence[str]:
         folders = [index.parent for index in self._folder.glob(f"[!.]*/{INDEX_NAME}")]  # hidden ones are half written
+        parts = [config.parent for config in self._folder.glob(f"[!.]*/{CONFIG_NAME}") if is_control(config.parent)]
         files = [path for path in self._folder.glob("*") if is_single_file(path)]
-        return [str(path) for path in sorted((*folders, *files))]
+        return [str(path) for path in sorted((*folders, *parts, *files))]
 
     def _fetched(self) -> Sequence[str]:
         folders = sorted(folder for folder in self._paths.all_converted.glob("[!.]*") if folder.is_dir())
@@ -154,7 +156,7 @@ class CheckpointStore:
         if has_pickles(snapshot):
             hint = "They are converted in the Checkpoints window, if you agree, or by: underpaint checkpoints download "
             raise CheckpointMissing("The weights of the checkpoint are pickled", ref, hint + ref, ref)
-        if not (snapshot / INDEX_NAME).is_file():
+        if not (snapshot / INDEX_NAME).is_file() and not is_control(snapshot):
             return next(path for path in snapshot.glob(f"*{SINGLE_FILE}") if path.is_file())
         return snapshot
 
@@ -187,6 +189,9 @@ def _not_here(ref: str, path: Path) -> CheckpointError:
 
 
 def _check_folder(folder: Path) -> None:
+    if is_control(folder):
+        check_control(folder)
+        return
     family = read_family(folder)
     variant = choose_variant(folder, family.weighted)
     for part in family.weighted:
@@ -199,11 +204,17 @@ def _check_folder(folder: Path) -> None:
 
 
 def _describe_folder(ref: str, folder: Path) -> CheckpointInfo:
+    if is_control(folder):
+        return describe_control(ref, _label(ref, folder), folder)
     family = read_family(folder)
     tokenizer = find_tokenizer(folder, family.tokenizers[0]) if family.tokenizers else None
-    label = ref.rpartition("/")[2] if folder.parent.name in ("snapshots", "converted") else folder.name
-    label = STARTER_LABEL if ref == STARTER else label
-    return _describe(ref, label, folder, folder, family, part_sizes(folder, family), tokenizer)
+    return _describe(ref, _label(ref, folder), folder, folder, family, part_sizes(folder, family), tokenizer)
+
+
+def _label(ref: str, folder: Path) -> str:
+    if ref == STARTER:
+        return STARTER_LABEL
+    return ref.rpartition("/")[2] if folder.parent.name in ("snapshots", "converted") else folder.name
 
 
 # Single files ------------------------------------------------------------------------------------

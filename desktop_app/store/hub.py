@@ -21,6 +21,7 @@ from desktop_app.core.download import DownloadPlan, RemoteFile
 from desktop_app.core.errors import CheckpointError
 from desktop_app.store.checkpoint_files import HALF
 from desktop_app.store.checkpoint_index import INDEX_NAME
+from desktop_app.store.control_checkpoints import CONFIG_NAME
 from desktop_app.store.hub_errors import (
     HubUnavailable,
     Interrupted,
@@ -43,9 +44,12 @@ from desktop_app.store.hub_files import (
     MAX_FILES,
     Choice,
     check_file,
+    choose_control,
     choose_files,
     choose_single_file,
     is_hostile_name,
+    is_one_part,
+    pickled_control,
 )
 from desktop_app.store.hub_http import Connections, Origin, is_loopback, origin
 from desktop_app.store.hub_token import clean_token
@@ -155,14 +159,18 @@ class Hub:
         choice = self._choose(listing, variant)
         if choice.is_pickled and revision is None:
             listing, choice = self._find_safe(listing, choice, variant) or (listing, choice)
+        if choice.is_pickled and INDEX_NAME not in listing.files:
+            raise pickled_control(repo)
         files = tuple(listing.files[path] for path in choice.paths)
         _check_plan(repo, files)
         return DownloadPlan(ref, listing.commit, files, is_pickled=choice.is_pickled, licence=listing.licence)
 
     def _choose(self, listing: Listing, variant: str) -> Choice:
-        if INDEX_NAME not in listing.files:
-            return choose_single_file(listing.repo, listing.files, variant)
-        return choose_files(listing.repo, listing.files, self._read_index(listing), variant)
+        repo, files = listing.repo, listing.files
+        if INDEX_NAME in files:
+            return choose_files(repo, files, self._read_object(listing, INDEX_NAME), variant)
+        config = self._read_object(listing, CONFIG_NAME) if is_one_part(files) else {}
+        return choose_control(repo, files, config, variant) or choose_single_file(repo, files, variant)
 
     def _find_safe(self, main: Listing, pickled: Choice, variant: str) -> tuple[Listing, Choice] | None:
         """Another revision with safetensors: a branch of the authors, or an offered change that leaves all else as
@@ -218,24 +226,24 @@ class Hub:
         finally:
             _home.reset(restore)
 
-    def _read_index(self, listing: Listing) -> dict[str, Any]:
-        """The repository's ``model_index.json``, which names the parts."""
-        file = listing.files[INDEX_NAME]
+    def _read_object(self, listing: Listing, name: str) -> dict[str, Any]:
+        """The object in the JSON file ``name``: what names the parts, or says what the one part is."""
+        file = listing.files[name]
         check_file(listing.repo, file)
         if file.size > MAX_INDEX_BYTES:
-            raise hostile(listing.repo, f"its {INDEX_NAME} is too large")
+            raise hostile(listing.repo, f"its {name} is too large")
         content = self._read(listing, file)
         header = b"" if file.sha256 else b"blob %d\0" % len(content)
         digest = (hashlib.sha256 if file.sha256 else hashlib.sha1)(header + content).hexdigest()
         if digest != (file.sha256 or file.git_sha1):
-            raise unreadable(listing.repo, f"its {INDEX_NAME} is not what it lists")
+            raise unreadable(listing.repo, f"its {name} is not what it lists")
         try:
-            index = json.loads(content)
+            found = json.loads(content)
         except (ValueError, RecursionError) as e:
-            raise unreadable(listing.repo, f"its {INDEX_NAME} is damaged ({str(e)[:100]})") from e
-        if not isinstance(index, dict):
-            raise unreadable(listing.repo, f"its {INDEX_NAME} is no JSON object")
-        return index
+            raise unreadable(listing.repo, f"its {name} is damaged ({str(e)[:100]})") from e
+        if not isinstance(found, dict):
+            raise unreadable(listing.repo, f"its {name} is no JSON object")
+        return found
 
     def _read(self, listing: Listing, file: RemoteFile) -> bytes:
         url, token = self.file_url(listing.repo, listing.commit, file.path), self.token()
@@ -398,7 +406,8 @@ def _is_same_but_weights(main: Listing, pickled: Choice, other: Listing, choice:
     Anyone can offer a change, so weights that do not weigh about the same are not taken for the same.
     """
     texts = {path for path in pickled.paths if not path.endswith((".bin", ".index.json")) and "/" in path}
-    if any(main.files[path] != other.files.get(path) for path in (INDEX_NAME, *texts)):
+    first = INDEX_NAME if INDEX_NAME in main.files else CONFIG_NAME
+    if any(main.files[path] != other.files.get(path) for path in (first, *texts)):
         return False
     old, new = (
         sum(listing.files[path].size for path in each.paths if path.endswith((".bin", ".safetensors")))

@@ -30,6 +30,7 @@ from desktop_app.core.errors import Cancelled, CheckpointError, StoreError
 from desktop_app.core.families import family_of
 from desktop_app.store.checkpoint_files import read_json
 from desktop_app.store.checkpoint_index import INDEX_NAME
+from desktop_app.store.control_checkpoints import is_control
 from desktop_app.store.download_journal import Journal
 from desktop_app.store.files import make_folder, store_error, write_atomic
 from desktop_app.store.hub import MAIN, is_commit, read_ref
@@ -266,8 +267,12 @@ def _names(folder: RepoFolder) -> dict[str, str]:
 
 
 def is_whole(snapshot: Path) -> bool:
-    """Whether the snapshot has its index and all weights that it needs, or is one single-file checkpoint."""
+    """Whether the snapshot has its index and all weights that it needs, or its one part, or is a single-file
+    checkpoint.
+    """
     with contextlib.suppress(OSError, ValueError, RecursionError):
+        if is_control(snapshot):
+            return _has_part(snapshot, is_weighted=True) and not _is_pickled(snapshot)
         if not (snapshot / INDEX_NAME).is_file():
             return len([path for path in snapshot.glob("*.safetensors") if path.is_file()]) == 1
         index = _read_json(snapshot / INDEX_NAME)

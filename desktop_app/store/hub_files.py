@@ -13,6 +13,7 @@ from desktop_app.core.families import Family, family_of, unsupported
 from desktop_app.core.family import NOT_LOADED
 from desktop_app.store.checkpoint_files import HALF
 from desktop_app.store.checkpoint_index import INDEX_NAME
+from desktop_app.store.control_checkpoints import CONFIG_NAME, PROCESSOR_NAME, class_of, is_control_class
 from desktop_app.store.hub_errors import hostile
 
 MAX_FILE_BYTES = 2**40
@@ -140,6 +141,35 @@ def _no_weights(repo: str, part: str, names: list[str]) -> CheckpointError:
         f"{repo}: {reason}"[:300],
         f"Plain weights and the variant {HALF} are looked for, in files for diffusers. Choose another checkpoint.",
     )
+
+
+def is_one_part(files: Mapping[str, RemoteFile]) -> bool:
+    """Whether a repository has the files of one part alone, as ControlNets and annotators have them."""
+    has_weights = any(_WEIGHTS.fullmatch(path) or _WEIGHT_INDEX.fullmatch(path) for path in files)
+    return INDEX_NAME not in files and CONFIG_NAME in files and has_weights
+
+
+def choose_control(
+    repo: str, files: Mapping[str, RemoteFile], config: Mapping[str, Any], variant: str
+) -> Choice | None:
+    """What a ControlNet or an annotator with this ``config`` needs of ``files``; None where it is neither. Raises
+    `CheckpointError`.
+    """
+    if not is_control_class(class_of(config)):
+        return None
+    names = [path for path in files if "/" not in path]
+    weights = choose_weights(names, variant)
+    if not weights:
+        raise _no_weights(repo, "it", names)
+    texts = [name for name in (CONFIG_NAME, PROCESSOR_NAME) if name in files]
+    return Choice((*_repo_texts(files), *texts, *weights), any(name.endswith(".bin") for name in weights))
+
+
+def pickled_control(repo: str) -> CheckpointError:
+    """What is told of a ControlNet or an annotator of which there are only pickles."""
+    detail = f"{repo}: its weights are in a format that can run any program when it is opened"
+    hint = "Only pipelines are converted. Choose another one, with .safetensors files."
+    return CheckpointError("The weights of the checkpoint are pickled", detail, hint)
 
 
 def choose_single_file(repo: str, files: Mapping[str, RemoteFile], variant: str) -> Choice:
