@@ -9,11 +9,13 @@ from support import PROJECT
 
 from desktop_app.core.catalog import CATALOG_NAME, find_entry, read_catalog
 from desktop_app.core.chain import CARD_KINDS, Card
+from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.conditions import Adapter, AdapterKind, ColourMatch, Control, ControlMode
 from desktop_app.core.errors import RequestError
-from desktop_app.core.families import family_named
+from desktop_app.core.families import KANDINSKY, LATENT_UPSCALER, SD, UPSCALER, family_named
 from desktop_app.core.family import Family
 from desktop_app.core.params import PARAM_SPECS, Fit, Params, clean_text
+from desktop_app.core.planning import plan_run
 from desktop_app.core.recipe import Recipe, make_recipe, read_recipe, read_recipes, write_recipe
 from desktop_app.core.request import ImageRef, StageKind
 from desktop_app.core.schedulers import SCHEDULERS
@@ -32,17 +34,27 @@ def test_the_recipes_that_ship_can_be_read():
 def test_the_starter_comes_first_then_those_of_the_guide():
     labels = [recipe.label for recipe in read_recipes(RECIPES)]
     guide = ["Stable Diffusion 1.5", "SDXL", "SDXL + refiner", "SDXL refine a picture", "Kandinsky 2.2"]
-    assert labels[1:6] == guide
-    assert labels[0].startswith("Starter")
+    assert labels[:2] == ["Starter (offline, small pictures)", "Starter: three passes"]
+    assert labels[2:7] == guide
+
+
+def test_the_first_recipe_of_a_checkpoint_paints_with_it_alone():
+    first: dict[str, Recipe] = {}
+    for recipe in read_recipes(RECIPES):
+        first.setdefault(recipe.checkpoint, recipe)
+    plain = {ref for ref, recipe in first.items() if not {"chain", "controls", "first_stage"} & set(recipe.defaults)}
+    assert {ref.partition("/")[0] for ref in set(first) - plain} == {"kandinsky-community", "stabilityai"}
+    assert "stable-diffusion-v1-5/stable-diffusion-v1-5" in plain
 
 
 @pytest.mark.parametrize("recipe", read_recipes(RECIPES), ids=lambda recipe: recipe.name)
 def test_every_recipe_that_ships_fits_its_family(recipe):
-    family = family_of_recipe(recipe)
-    named = {"strength", "guidance_scale", "steps", "scheduler"}
+    family = family_of(recipe.checkpoint)
+    named = {"strength", "guidance_scale", "steps", "scheduler"} if recipe.defaults.get("first_stage", True) else set()
+    usual = {"scheduler", "first_stage", "chain", "colour_match"}  # the usual scheduler, said for clarity
     assert set(recipe.defaults) >= {name for name in named if family.takes(name)}
-    assert all(family.takes(name) for name in recipe.defaults if name != "scheduler")  # the usual one, said for clarity
-    assert recipe.defaults["scheduler"] in (family.schedulers or SCHEDULERS)
+    assert all(family.takes(name) for name in recipe.defaults if name not in usual)
+    assert recipe.defaults.get("scheduler", "default") in (family.schedulers or SCHEDULERS)
     assert recipe.suggestions
     assert recipe.name == "starter" or recipe.description.endswith(".")
     assert family.takes("negative_prompt") or not recipe.negative_suggestions
@@ -50,17 +62,56 @@ def test_every_recipe_that_ships_fits_its_family(recipe):
 
 @pytest.mark.parametrize("recipe", read_recipes(RECIPES), ids=lambda recipe: recipe.name)
 def test_every_recipe_that_ships_runs_some_steps_whatever_was_before(recipe):
-    family = family_of_recipe(recipe)
-    params = recipe.apply(Params(strength=0.01, steps=900, guidance_scale=30))
-    assert family.effective_steps(StageKind.IMAGE_TO_IMAGE, params.steps, params.strength) >= 2
-    assert params == recipe.apply(Params())
+    family = family_of(recipe.checkpoint)
+    before = Params(strength=0.01, steps=900, guidance_scale=30, chain=(Card(steps=3),), first_stage=False)
+    params = recipe.apply(before)
+    if params.first_stage:
+        assert family.effective_steps(StageKind.IMAGE_TO_IMAGE, params.steps, params.strength) >= 2
+        assert params == recipe.apply(Params())
 
 
-def family_of_recipe(recipe: Recipe) -> Family:
-    entry = find_entry(read_catalog(PROJECT / "resources" / CATALOG_NAME), recipe.checkpoint)
-    family = family_named(entry.family if entry else "Stable Diffusion")
+WITH_CHAINS = [recipe for recipe in read_recipes(RECIPES) if "chain" in recipe.defaults]
+
+
+@pytest.mark.parametrize("recipe", WITH_CHAINS, ids=lambda recipe: recipe.name)
+def test_every_chain_that_ships_can_be_planned(recipe):
+    has_picture = not recipe.defaults.get("first_stage", True)
+    params = recipe.apply(Params("a cat"))
+    facts = plan_run(params, (64, 64) if has_picture else None, describe(recipe.checkpoint), describe)
+    cards = recipe.defaults["chain"]
+    assert facts.stage_kinds[-len(cards) :] == tuple(card.kind for card in cards)
+    assert all(steps >= 2 for steps in facts.stage_steps)
+
+
+def test_the_chains_of_the_guide_are_there():
+    chains = {recipe.name: [card.checkpoint for card in recipe.defaults["chain"]] for recipe in WITH_CHAINS}
+    assert chains["text-to-picture-to-picture"] == ["kandinsky-community/kandinsky-2-2-decoder"]
+    assert chains["three-styles"] == ["ogkalu/Comic-Diffusion", "kohbanye/pixel-art-style"]
+    assert chains["upscale-8"] == ["stabilityai/sd-x2-latent-upscaler", "stabilityai/stable-diffusion-x4-upscaler"]
+    assert chains["depth-restyle"] == ["nitrosocke/elden-ring-diffusion"]
+    restyle = read_recipe(RECIPES / "depth-restyle.toml").defaults["chain"][0]
+    assert (restyle.strength, restyle.guidance_scale) == (0.45, 10.5)
+    assert restyle.negative_prompt == "ugly, deformed, disfigured, poor details, bad anatomy"
+
+
+UNLISTED = {
+    "stabilityai/sd-x2-latent-upscaler": LATENT_UPSCALER,
+    "stabilityai/stable-diffusion-x4-upscaler": UPSCALER,
+    "stable-diffusion-v1-5/stable-diffusion-inpainting": f"{SD} inpainting",
+    "kandinsky-community/kandinsky-2-2-controlnet-depth": f"{KANDINSKY} depth",
+}
+
+
+def family_of(ref: str) -> Family:
+    entry = find_entry(read_catalog(PROJECT / "resources" / CATALOG_NAME), ref)
+    family = family_named(UNLISTED.get(ref) or (entry.family if entry else SD))
     assert family is not None
     return family
+
+
+def describe(ref: str) -> CheckpointInfo:
+    family = family_of(ref)
+    return CheckpointInfo(ref, ref, PROJECT, family.label, 512, 8, 77, None, 0, family.kinds)
 
 
 def test_one_recipe_leaves_nothing_of_another_behind():
