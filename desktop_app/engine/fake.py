@@ -15,19 +15,25 @@ from desktop_app.core.engine import (
     Derived,
     EngineOptions,
     EngineStatus,
+    Intermediate,
     Phase,
     Progress,
     ReportProgress,
     Result,
 )
 from desktop_app.core.image_ref import ImageRef
+from desktop_app.core.kinds import FACTORS, UPSCALES, StageKind
 from desktop_app.core.params import Fit
 from desktop_app.core.request import Request, Stage
+from desktop_app.core.stage_keys import stage_keys
 from desktop_app.engine.deriving import check, placed_picture
-from desktop_app.engine.framing import frame, unframe
+from desktop_app.engine.framing import Frames, Picture
 
 PREVIEW_SIDE = 64
 DERIVING_STEPS = 2
+PIXEL_FACTOR = 4
+UPSCALE_STRENGTH = 0.2
+"""What a larger picture has of its own."""
 
 FailWith = Callable[[Request], BaseException | None]
 """What a run of a request shall raise in its middle, or None."""
@@ -61,6 +67,7 @@ class FakeEngine:
         self.options = EngineOptions()
         self.is_closed = False
         self._pause = threading.Event()
+        self._made: dict[str, Picture] = {}
 
     def run(self, request: Request, report: ReportProgress, cancel: CancelFlag) -> Result:
         """See `Engine.run`."""
@@ -69,14 +76,20 @@ class FakeEngine:
         self.is_closed = False
         check(cancel)
         report(Progress(Phase.LOADING, stages=len(request.stages)))
-        framed = frame(request)
-        picture = framed.image if framed else None
-        for number, stage in enumerate(request.stages):
-            picture = self._run_stage(request, stage, number, picture, report, cancel)
-        assert picture is not None
-        image = unframe(picture, framed, request)
+        frames, keys = Frames(request), stage_keys(request)
+        reused = next((number for number, key in enumerate(keys[:-1]) if key not in self._made), len(keys) - 1)
+        picture = frames.begin()
+        made: list[Intermediate] = []
+        for number, key in enumerate(keys):
+            if number >= reused:
+                self._made[key] = self._run_stage(request, number, frames, picture, report, cancel)
+            picture = self._made[key]
+            if request.stages[number].end >= 1:
+                made.append(Intermediate(number, frames.finish(picture)))
+        *intermediates, final = made
         steps = tuple(stage.effective_steps for stage in request.stages)
-        return Result(image, steps, time.monotonic() - begun, (), {"device": "fake"})
+        seconds = time.monotonic() - begun
+        return Result(final.image, steps, seconds, (), {"device": "fake"}, tuple(intermediates), reused)
 
     def derive(
         self,
@@ -114,36 +127,54 @@ class FakeEngine:
 
     def status(self) -> EngineStatus:
         """See `Engine.status`."""
-        return EngineStatus(device="fake", device_name="No device: pictures for tests")
+        name = "No device: pictures for tests"
+        return EngineStatus(device="fake", device_name=name, stage_keys=frozenset(self._made))
 
     def close(self) -> None:
         """See `Engine.close`."""
         self.is_closed = True
+        self._made.clear()
 
     def _run_stage(
         self,
         request: Request,
-        stage: Stage,
         number: int,
-        start: Image.Image | None,
+        frames: Frames,
+        given: Picture | None,
         report: ReportProgress,
         cancel: CancelFlag,
-    ) -> Image.Image:
-        stages, total = len(request.stages), stage.effective_steps
+    ) -> Picture:
+        stage, stages = request.stages[number], len(request.stages)
         error = self._fail_with(request) if self._fail_with else None
-        painted = _paint(request, stage, number)
-        picture = painted if start is None else Image.blend(start, painted, stage.strength)
+        view = frames.view(given) if stage.kind is StageKind.INPAINT and given else None
+        start = view.image if view else _start(stage, frames.framed(given) if given else None)
+        painted = _paint(request, stage, number, start.size if start else (request.width, request.height))
+        strength = UPSCALE_STRENGTH if stage.kind in UPSCALES else stage.strength
+        picture = Image.blend(start, painted, strength) if start else painted
         report(Progress(Phase.ENCODING, number, stages))
+        total = stage.effective_steps
         for step in range(1, total + 1):
             if self._step_s:
                 self._pause.wait(self._step_s)
             if error is not None and step > total // 2:
                 raise error
-            preview = Image.blend(painted, picture, step / total).resize((PREVIEW_SIDE, PREVIEW_SIDE))
+            preview = _preview(painted, picture, step / total)
             report(Progress(Phase.DENOISING, number, stages, step, total, preview))
             check(cancel)
         report(Progress(Phase.DECODING, number, stages))
-        return picture
+        return view.put_back(picture) if view else Picture(picture)
+
+
+def _preview(painted: Image.Image, picture: Image.Image, share: float) -> Image.Image:
+    return Image.blend(painted, picture, share).resize((PREVIEW_SIDE, PREVIEW_SIDE))
+
+
+def _start(stage: Stage, given: Picture | None) -> Image.Image | None:
+    """What ``stage`` begins with; an upscaler with a larger picture."""
+    if given is None or stage.kind not in UPSCALES:
+        return given.image if given else None
+    factor = FACTORS.get(stage.kind, PIXEL_FACTOR)
+    return given.image.resize((given.image.width * factor, given.image.height * factor))
 
 
 def _derive(control: Control, picture: Image.Image) -> Image.Image:
@@ -158,9 +189,8 @@ def _derive(control: Control, picture: Image.Image) -> Image.Image:
     return edges.point([255 if level > least else 0 for level in range(256)]).convert("RGB")
 
 
-def _paint(request: Request, stage: Stage, number: int) -> Image.Image:
+def _paint(request: Request, stage: Stage, number: int, size: tuple[int, int]) -> Image.Image:
     rng = random.Random(f"{request.seed} {stage.prompt} {stage.negative_prompt} {stage.guidance_scale} {number}")
-    size = (request.width, request.height)
     picture = Image.new("RGB", size, tuple(rng.randrange(256) for _ in range(3)))
     draw = ImageDraw.Draw(picture)
     for _ in range(12):
