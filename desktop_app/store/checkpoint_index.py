@@ -13,6 +13,7 @@ from typing import Any
 from desktop_app.core.errors import CheckpointError
 from desktop_app.core.families import KANDINSKY_PRIOR, family_of, signed_parts, unsupported
 from desktop_app.core.family import Family
+from desktop_app.core.kinds import StageKind
 from desktop_app.core.memory import PartSize
 from desktop_app.core.params import clean_text
 from desktop_app.store.checkpoint_files import (
@@ -83,6 +84,9 @@ times that it halves the picture.
 LATENT_CHANNELS = 4
 """Where a configuration does not say."""
 
+LATENT_UPSCALER_SIZE = 512
+"""Side, in pixels, of what a latent upscaler is given; its configuration does not say."""
+
 USUAL_PRIORS = {KANDINSKY_PRIOR: "kandinsky-community/kandinsky-2-2-prior"}
 """By family of the prior, the one that is meant where a checkpoint names none."""
 
@@ -93,6 +97,7 @@ _TOKENIZER_FILES = (("tokenizer.json",), (PIECES,), ("vocab.json", "merges.txt")
 """Files that a tokenizer may consist of."""
 
 _SCHEDULER = re.compile(r"[A-Za-z0-9]+Scheduler")
+_SCHEDULERS = ("scheduler", "low_res_scheduler")
 WHAT_IS_POSSIBLE = (
     'Choose "starter", a .safetensors file, or a folder in diffusers layout '
     f"(it contains {INDEX_NAME}, and a folder for each part)."
@@ -129,7 +134,7 @@ def _check_class(path: Path, part: str, entry: list[Any], *, is_required: bool) 
     if entry == [None, None] and not is_required:
         return
     library, name = entry if len(entry) == 2 and all(isinstance(text, str) for text in entry) else ("", str(entry))
-    known_scheduler = part == "scheduler" and library == "diffusers" and _SCHEDULER.fullmatch(name)
+    known_scheduler = part in _SCHEDULERS and library == "diffusers" and _SCHEDULER.fullmatch(name)
     if not known_scheduler and f"{library}.{name}" not in COMPONENTS.get(part, set()):
         raise CheckpointError(
             "The checkpoint asks for a class that is not known",
@@ -139,24 +144,37 @@ def _check_class(path: Path, part: str, entry: list[Any], *, is_required: bool) 
 
 
 def read_config(folder: Path, part: str) -> dict[str, Any]:
-    name = "scheduler_config.json" if part == "scheduler" else "config.json"
+    name = "scheduler_config.json" if part in _SCHEDULERS else "config.json"
     return read_json(folder, folder / part / name)
 
 
 def read_parts(folder: Path, family: Family) -> dict[str, dict[str, Any]]:
-    """Configurations of the parts with weights, by part. Raises `CheckpointError`, also for a checkpoint that does not
-    paint pictures from noise.
+    """Configurations of the parts with weights, by part. Raises `CheckpointError`, also for a denoiser that takes
+    something else than its family does.
     """
     configs = {part: read_config(folder, part) for part in family.weighted}
     if family.packing and family.denoiser and family.decoder:
         takes = configs[family.denoiser].get("in_channels", LATENT_CHANNELS)
         latents = _latent_channels(folder, family.decoder, configs[family.decoder])
-        if takes != latents * family.packing:  # a mask, a depth map or another picture beside the latents
+        if takes != _channels(family, latents):  # a mask, a depth map or another picture beside the latents
             counts = f"takes {str(takes)[:40]} channels, and latents have {str(latents)[:40]}"
             detail = f"{folder.name}: its {family.denoiser} {counts}"
             hint = "It is for inpainting, depth or instructions. Choose one for text-to-image."
+            if StageKind.TEXT_TO_IMAGE not in family.kinds:
+                hint = f"It is no checkpoint of the family {family.label}, as it says. Choose another."
             raise CheckpointError("The checkpoint is for another task", detail, hint)
     return configs
+
+
+def _channels(family: Family, latents: int) -> int:
+    """What its denoiser takes, where latents have so many channels."""
+    if family.kinds == (StageKind.INPAINT,):
+        return 2 * latents + 1  # the picture without what is masked, and the mask
+    if family.kinds == (StageKind.UPSCALE,):
+        return latents + 3  # the small picture's pixels
+    if family.kinds == (StageKind.LATENT_UPSCALE,) or family.reads_controls:
+        return 2 * latents  # the small picture's latents, or a control image
+    return latents * family.packing
 
 
 def _latent_channels(folder: Path, decoder: str, config: dict[str, Any]) -> int:
@@ -168,14 +186,24 @@ def native_size(folder: Path, family: Family, configs: dict[str, dict[str, Any]]
     """Side, in pixels, of the squares that it was trained on; 0 for what makes no pictures."""
     if family.native_size or not family.denoiser:
         return family.native_size
-    return _number(folder, family.denoiser, configs[family.denoiser], "sample_size") * _latent_factor(
-        folder, family, configs
-    )
+    config = configs[family.denoiser]
+    if family.kinds == (StageKind.LATENT_UPSCALE,) and config.get("sample_size") is None:
+        return LATENT_UPSCALER_SIZE
+    return _number(folder, family.denoiser, config, "sample_size") * _latent_factor(folder, family, configs)
 
 
 def multiple(folder: Path, family: Family, configs: dict[str, dict[str, Any]]) -> int:
-    """Pixels that one latent, or one patch of latents, covers on a side."""
-    return _latent_factor(folder, family, configs) * family.patch
+    """Pixels that one latent, or one patch of latents, covers on a side.
+
+    A latent upscaler doubles the latents before it halves them between its blocks, and cannot do with an odd number.
+    """
+    factor = _latent_factor(folder, family, configs) * family.patch
+    if family.kinds == (StageKind.LATENT_UPSCALE,) and family.denoiser:
+        blocks = configs[family.denoiser].get("block_out_channels")
+        if not isinstance(blocks, list) or not 2 <= len(blocks) <= 8:
+            raise damaged(folder / family.denoiser / "config.json", "block_out_channels is not a list of the blocks")
+        return int(factor * 2 ** (len(blocks) - 2))
+    return factor
 
 
 def _latent_factor(folder: Path, family: Family, configs: dict[str, dict[str, Any]]) -> int:
