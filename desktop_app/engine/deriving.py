@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Callable
 
@@ -15,7 +14,6 @@ from desktop_app.core.image import flatten, load_image
 from desktop_app.core.image_ref import ImageRef, hash_pixels
 from desktop_app.core.params import Fit
 from desktop_app.core.placement import place, plan_placement
-from desktop_app.engine.faults import running
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +63,7 @@ def derive_image(
     check(cancel)
     if not control.derive:
         return Derived(picture)
-    with running() if control.annotator else contextlib.nullcontext():  # the light ways need no torch
-        image, note = derive(control, picture, find_checkpoint, on_step)
+    image, note = derive(control, picture, find_checkpoint, on_step)
     check(cancel)
     return Derived(image, note)
 
