@@ -101,7 +101,7 @@ def test_a_recipe_is_found_by_its_name_or_its_file(store):
     assert store.find(str(SHIPPED / "sdxl.toml")) == store.find("sdxl")
     with pytest.raises(RequestError, match="no such recipe") as raised:
         store.find("nothing")
-    assert "starter, stable-diffusion-1.5" in raised.value.hint
+    assert "starter, starter-passes, stable-diffusion-1.5" in raised.value.hint
 
 
 @pytest.mark.parametrize("name", ["~nobody-at-all/a.toml", "a\0.toml", "/no/such.toml"])
