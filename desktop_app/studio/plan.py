@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from desktop_app.core.chain import Card
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.errors import RequestError, StudioError
+from desktop_app.core.kinds import UPSCALES, StageKind
 from desktop_app.core.params import Fit, Params, effective_steps
 from desktop_app.core.placement import Placement
+from desktop_app.core.planned import Describe
 from desktop_app.core.planning import RunFacts, plan_run
-from desktop_app.core.stages import Describe
 
 Size = tuple[int, int]
 
@@ -17,7 +19,8 @@ Size = tuple[int, int]
 @dataclass(frozen=True)
 class RunPlan:
     """Sizes are (width, height) in pixels. ``unused`` are those of the sentences that tell of values without effect.
-    With ``error`` there are no sizes and no sentences but the error's.
+    ``stages`` is how many would run, 0 where that is not known, and ``reused`` how many of the first ones need not,
+    since what they make is still there. With ``error`` there are no sizes and no sentences but the error's.
     """
 
     steps: int
@@ -28,6 +31,13 @@ class RunPlan:
     sentences: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
     error: RequestError | None = None
+    stages: int = 0
+    reused: int = 0
+
+    @property
+    def reuse(self) -> str:
+        """What is re-used, in a few words; empty where nothing is."""
+        return f"Re-uses {self.reused} of {self.stages} stages" if self.reused else ""
 
     @property
     def sentence(self) -> str:
@@ -41,12 +51,14 @@ def make_plan(
     info: CheckpointInfo | None,
     checkpoint_error: StudioError | None,
     describe: Describe | None = None,
+    *,
+    has_mask: bool = False,
 ) -> RunPlan:
     """The plan for ``params`` on an init image of ``init_size``, or on none; never raises `RequestError`. ``describe``
     is as in `plan_run`.
     """
     try:
-        facts = plan_run(params, init_size, known_checkpoint(info, checkpoint_error), describe)
+        facts = plan_run(params, init_size, known_checkpoint(info, checkpoint_error), describe, has_mask=has_mask)
     except RequestError as e:
         return RunPlan(params.steps, _effective_steps(params, init_size), error=e)
     return RunPlan(
@@ -57,6 +69,7 @@ def make_plan(
         placement=facts.placement,
         sentences=(*_sentences(facts, params), *facts.unused),
         unused=facts.unused,
+        stages=len(facts.stage_steps),
     )
 
 
@@ -77,10 +90,44 @@ def _effective_steps(params: Params, init_size: Size | None) -> int:
 
 
 def _sentences(facts: RunFacts, params: Params) -> tuple[str, ...]:
-    steps = _steps_sentence(facts)
-    return tuple(
-        filter(None, (steps, _prior_sentence(facts), _placement_sentence(facts, params), _size_sentence(facts)))
-    )
+    steps = _chain_sentence(facts, params) if facts.cards else _steps_sentence(facts)
+    sizes = _size_sentences(facts)
+    return tuple(filter(None, (steps, _prior_sentence(facts), _placement_sentence(facts, params), *sizes)))
+
+
+def _chain_sentence(facts: RunFacts, params: Params) -> str:
+    """Such as "3 stages: 24 of 40 steps, then 9 of 20, then ×4 in 75 steps"."""
+    count = len(facts.stage_steps)
+    own = count - facts.cards
+    cards = [card for card in params.chain if card.is_on]
+    parts = [_own_words(facts, own)] if own else []
+    parts += [_card_words(facts, own + index, card) for index, card in enumerate(cards)]
+    stages = "1 stage" if count == 1 else f"{count} stages"
+    return f"{stages}: {', then '.join(parts)}"
+
+
+def _own_words(facts: RunFacts, own: int) -> str:
+    """What the controls say without the chain, whose first ``own`` stages that is."""
+    first = facts.stage_steps[0]
+    takes_over = own > 1 and facts.takes_over
+    steps = sum(facts.stage_steps[:own]) if takes_over else first
+    words = _count(steps) if steps == facts.steps else f"{steps} of {_count(facts.steps)}"
+    return words + (_refiner_words(facts.stage_steps[own - 1], takes_over=takes_over) if own > 1 else "")
+
+
+def _card_words(facts: RunFacts, number: int, card: Card) -> str:
+    steps, kind = facts.stage_steps[number], facts.stage_kinds[number]
+    if card.refines:
+        return f"the last {steps if steps > 1 else 'one'}"
+    before = facts.sizes[number - 1] if number else facts.working_size
+    times = f"×{facts.sizes[number][0] / before[0]:.3g}"
+    if kind is StageKind.PIXEL_UPSCALE:
+        return times
+    if kind in UPSCALES:
+        return f"{times} in {_count(steps)}"
+    words = f"{steps} of {card.steps}"
+    words += "" if number else " steps"
+    return f"{words} inside the mask" if kind is StageKind.INPAINT else words
 
 
 def _prior_sentence(facts: RunFacts) -> str:
@@ -88,21 +135,20 @@ def _prior_sentence(facts: RunFacts) -> str:
 
 
 def _steps_sentence(facts: RunFacts) -> str:
-    refined = _refiner_words(facts)
+    last = facts.stage_steps[-1]
+    refined = _refiner_words(last, takes_over=facts.takes_over) if len(facts.stage_steps) > 1 else ""
     if facts.placement is None:
         return f"Painted from the prompt alone, {_count(facts.steps)}{refined}"
     first = facts.effective_steps if facts.takes_over else facts.stage_steps[0]
     verb = "runs" if first == 1 and facts.steps == 1 else "run"
-    return f"{first} of {_count(facts.steps)} {verb}{refined}"
+    inside = " inside the mask" if facts.stage_kinds[0] is StageKind.INPAINT else ""
+    return f"{first} of {_count(facts.steps)} {verb}{inside}{refined}"
 
 
-def _refiner_words(facts: RunFacts) -> str:
-    if len(facts.stage_steps) == 1:
-        return ""
-    last = facts.stage_steps[-1]
-    if facts.takes_over:
-        return f", the last {last if last > 1 else 'one'} by the refiner"
-    return f", then {last} more by the refiner"
+def _refiner_words(steps: int, *, takes_over: bool) -> str:
+    if takes_over:
+        return f", the last {steps if steps > 1 else 'one'} by the refiner"
+    return f", then {steps} more by the refiner"
 
 
 def _placement_sentence(facts: RunFacts, params: Params) -> str:
@@ -121,11 +167,13 @@ def _placement_sentence(facts: RunFacts, params: Params) -> str:
     return "The init image is stretched to the shape" if abs(stretch - 1) > 0.01 else ""
 
 
-def _size_sentence(facts: RunFacts) -> str:
+def _size_sentences(facts: RunFacts) -> tuple[str, ...]:
     works = f"Works at {_text(facts.working_size)}"
+    if facts.sizes and facts.sizes[-1] != facts.working_size:
+        return works, f"Comes out at {_text(facts.result_size)}"
     if facts.result_size == facts.working_size:
-        return works
-    return f"{works}, then scaled to {_text(facts.result_size)}"
+        return (works,)
+    return (f"{works}, then scaled to {_text(facts.result_size)}",)
 
 
 def _size_of(box: tuple[float, float, float, float]) -> Size:

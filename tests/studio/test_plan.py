@@ -7,10 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from desktop_app.core.chain import Card
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.errors import CheckpointError
+from desktop_app.core.families import LATENT_UPSCALER, UPSCALER
 from desktop_app.core.params import Fit, Params
+from desktop_app.core.request import StageKind
 from desktop_app.studio.plan import make_plan
+
+LATENT, UPSCALE, PIXELS = StageKind.LATENT_UPSCALE, StageKind.UPSCALE, StageKind.PIXEL_UPSCALE
 
 INFO = CheckpointInfo("starter", "Starter", Path(), "Stable Diffusion", 64, 4, 24, None, 0)
 PARAMS = Params(steps=40, strength=0.6)
@@ -60,6 +65,51 @@ def test_what_the_refiner_does_is_said(changes, size, sentence):
     params = replace(PARAMS, **{"refiner": "refiner", **changes})
     plan = make_plan(params, size, xl, None, lambda ref: replace(INFO, family="Stable Diffusion XL refiner"))
     assert plan.sentence == f"{sentence}Works at 64 × 64."
+
+
+@pytest.mark.parametrize(
+    ("changes", "size", "sentence"),
+    [
+        ({"chain": (Card(steps=20, strength=0.45),)}, (64, 64), "2 stages: 24 of 40 steps, then 9 of 20. "),
+        ({"chain": (Card(steps=20),)}, None, "2 stages: 40 steps, then 10 of 20. "),
+        ({"chain": (Card(begin=0.8),)}, None, "2 stages: 32 of 40 steps, then the last 8. "),
+        ({"chain": (Card(steps=20), Card(is_on=False))}, None, "2 stages: 40 steps, then 10 of 20. "),
+        ({"chain": (Card(is_on=False),)}, (64, 64), "24 of 40 steps run. "),
+        ({"chain": (Card(steps=20),), "first_stage": False}, (64, 64), "1 stage: 10 of 20 steps. "),
+    ],
+)
+def test_the_stages_of_a_chain_are_said(changes, size, sentence):
+    plan = make_plan(replace(PARAMS, **changes), size, INFO, None)
+    assert plan.sentence == f"{sentence}Works at 64 × 64."
+    assert plan.stages == max(sum(card.is_on for card in changes["chain"]) + changes.get("first_stage", True), 1)
+
+
+def test_what_upscalers_make_of_the_size_is_said():
+    cards = (Card(LATENT, "x2", steps=20), Card(UPSCALE, "x4", steps=75), Card(PIXELS, "/x4.safetensors"))
+    known = {"x2": (LATENT_UPSCALER, LATENT, 0), "x4": (UPSCALER, UPSCALE, 0), "/x4.safetensors": ("", PIXELS, 3)}
+
+    def describe(ref):
+        family, kind, scale = known[ref]
+        return replace(INFO, ref=ref, family=family, kinds=(kind,), scale=scale)
+
+    plan = make_plan(replace(PARAMS, chain=cards), (64, 64), INFO, None, describe)
+    assert plan.sentence.startswith("4 stages: 24 of 40 steps, then ×2 in 20 steps, then ×4 in 75 steps, then ×3. ")
+    assert plan.sentences[1:] == ("Works at 64 × 64", "Comes out at 1536 × 1536")
+
+
+def test_a_mask_is_said():
+    masking = replace(INFO, kinds=(StageKind.IMAGE_TO_IMAGE, StageKind.INPAINT))
+    chain = (Card(StageKind.INPAINT, steps=20),)
+    plan = make_plan(PARAMS, (64, 64), masking, None, has_mask=True)
+    assert plan.sentences[0] == "24 of 40 steps run inside the mask"
+    plan = make_plan(replace(PARAMS, chain=chain), (64, 64), masking, None, has_mask=True)
+    assert plan.sentences[0] == "2 stages: 24 of 40 steps, then 10 of 20 inside the mask"
+
+
+def test_what_is_wrong_with_a_card_names_it():
+    plan = make_plan(replace(PARAMS, chain=(Card(), Card(strength=0.0))), (64, 64), INFO, None)
+    assert plan.error is not None
+    assert plan.error.param == "chain.1"
 
 
 def test_a_value_without_effect_is_said():
