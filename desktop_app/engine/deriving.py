@@ -14,6 +14,7 @@ from desktop_app.core.image import flatten, load_image
 from desktop_app.core.image_ref import ImageRef, hash_pixels
 from desktop_app.core.params import Fit
 from desktop_app.core.placement import place, plan_placement
+from desktop_app.engine.annotators import derive
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +58,6 @@ def derive_image(
         check(cancel)
         report(Progress(Phase.DERIVING, step=step, total=total))
         check(cancel)
-
-    from desktop_app.engine.annotators import derive
 
     check(cancel)
     if not control.derive:
