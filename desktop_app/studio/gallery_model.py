@@ -29,7 +29,7 @@ from desktop_app.studio.edits import TrashVariations
 from desktop_app.studio.jobs import Index, Job
 from desktop_app.studio.places import Place, find_places, for_each, read_variations
 from desktop_app.studio.pool import PoolRunner
-from desktop_app.studio.request_texts import checkpoint_name, checkpoints_text, refs_of, strength_text
+from desktop_app.studio.request_texts import chain_text, checkpoint_name, checkpoints_text, refs_of, strength_text
 from desktop_app.studio.thumbnails import Thumbnails
 from desktop_app.studio.tips import plain_tip
 from desktop_app.studio.variation_ids import VariationIds
@@ -53,14 +53,6 @@ MAX_DRAGGED = 1000
 
 MAX_TOLD = 300
 """Characters of a prompt in a tool tip."""
-
-
-@dataclass(frozen=True)
-class Lineage:
-    """``parents`` from the oldest on; ``children`` from the oldest on."""
-
-    parents: tuple[Variation, ...]
-    children: tuple[Variation, ...]
 
 
 @dataclass(frozen=True)
@@ -182,11 +174,6 @@ class GalleryModel(QAbstractListModel):
     def thumbnail(self, variation: Variation) -> QImage | None:
         """Its thumbnail; None while it is read, then `thumbnail_ready` follows."""
         return self._thumbnails.get(variation)
-
-    def lineage(self, variation: Variation) -> Lineage:
-        """What ``variation`` came from, and what came from it. Raises `StoreError`."""
-        parents = tuple(reversed(self._gallery.ancestors(variation.id)))
-        return Lineage(parents, tuple(self._gallery.children(variation.id)))
 
     def made_from(self, init_sha256: str | None, limit: int) -> list[Variation]:
         """Variations made from an init image with those pixels, newest first. For pool threads. Raises `StoreError`."""
@@ -443,13 +430,23 @@ def describe(variation: Variation) -> str:
         QDateTime.fromSecsSinceEpoch(int(variation.created.timestamp())), QLocale.FormatType.ShortFormat
     )
     told = prompt if len(prompt) <= MAX_TOLD else f"{prompt[:MAX_TOLD]}…"
-    return "\n".join(text for text in (told, facts, checkpoints_text(request), made) if text)
+    return "\n".join(text for text in (told, facts, checkpoints_text(request), chain_text(request), made) if text)
 
 
 def describe_in_full(variation: Variation) -> str:
-    """`describe` with the REFs of checkpoints that have a shorter name there, and what was changed to make it run."""
+    """`describe` with the REFs of checkpoints that have a shorter name there, and what was changed or left out when it
+    was run.
+    """
     refs = [ref for ref in refs_of(variation.request) if ref != checkpoint_name(ref)]
-    return "\n".join((describe(variation), *refs, *variation.notes))
+    return "\n".join(filter(None, (describe(variation), *refs, *variation.notes, reused_text(variation))))
+
+
+def reused_text(variation: Variation) -> str:
+    """How many stages were not run again for ``variation``; empty where all were run."""
+    if not variation.reused:
+        return ""
+    text = _tr("%1 of %2 stages were re-used.").replace("%1", str(variation.reused))
+    return text.replace("%2", str(len(variation.request.stages)))
 
 
 def _tr(text: str) -> str:

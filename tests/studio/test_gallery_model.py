@@ -7,12 +7,12 @@ import threading
 from dataclasses import replace
 
 import pytest
+from chain_cases import make_chain, make_chain_result, ref_of
 from gallery_rows import read
 from PySide6.QtCore import QModelIndex, Qt
 from support import make_request, make_result
 
 from desktop_app.core.errors import StoreError
-from desktop_app.core.request import ImageRef
 from desktop_app.core.variation import Variation
 from desktop_app.studio import gallery_model
 from desktop_app.studio.gallery_model import VARIATION_MIME, GalleryModel, describe_in_full
@@ -26,10 +26,6 @@ def ids_of(what: GalleryModel | list[Variation]) -> list[str]:
     if isinstance(what, GalleryModel):
         return [what.index(row).data(what.IdRole) for row in range(what.rowCount())]
     return [variation.id for variation in what]
-
-
-def ref_of(variation: Variation) -> ImageRef:
-    return ImageRef(variation.pixels_sha256, variation.size, variation.path, variation.path.name)
 
 
 def refuse(*_args, **_kwargs):
@@ -351,7 +347,7 @@ def test_a_closed_model_asks_for_nothing_more(model, saved):
     assert model._thumbnails._runner.running == 0
 
 
-# Stars, dragging, lineage ------------------------------------------------------------------------
+# Stars, dragging, tips ---------------------------------------------------------------------------
 
 
 def test_stars_are_seen_at_once_and_kept(qtbot, model, gallery, saved):
@@ -397,14 +393,12 @@ def test_finds_variations_that_have_no_row(qtbot, model, saved):
     assert model.find("strange") is None
 
 
-def test_lineage_goes_from_the_first_ancestor_to_the_children(model, save):
-    first = save("an egg", 11)
-    second = save("a chick", 12, init_image=ref_of(first))
-    third = save("a hen", 13, init_image=ref_of(second))
-    fourth = save("an egg again", 14, init_image=ref_of(third))
-    lineage = model.lineage(third)
-    assert ids_of(list(lineage.parents)) == [first.id, second.id]
-    assert ids_of(list(lineage.children)) == [fourth.id]
+def test_the_tip_of_a_chained_picture_tells_its_stages_and_what_was_re_used(gallery):
+    request = make_chain()
+    tip = describe_in_full(gallery.save(request, make_chain_result(request)))
+    assert "1 text-to-image · 2 image-to-image 0.5 · 3 image-to-image 0.5" in tip
+    assert "1 of 3 stages were re-used." in tip
+    assert "refiner" not in tip
 
 
 def test_finds_what_was_made_from_an_init_image_and_what_from_none(model, save, saved):

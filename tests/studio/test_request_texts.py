@@ -8,7 +8,15 @@ import pytest
 from support import make_ref, make_request
 
 from desktop_app.core.request import StageKind
-from desktop_app.studio.request_texts import checkpoint_name, checkpoints_text, partners_text, refs_of, strength_text
+from desktop_app.studio.request_texts import (
+    chain_text,
+    checkpoint_name,
+    checkpoints_text,
+    partners_text,
+    refs_of,
+    stage_text,
+    strength_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -46,3 +54,28 @@ def test_strength_is_told_only_where_it_leaves_steps_out(picture):
     assert strength_text(make_request(ref, strength=0.35)) == "strength 0.35"
     assert strength_text(make_request(ref, strength=1.0)) == ""
     assert strength_text(make_request()) == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"kind": StageKind.TEXT_TO_IMAGE}, "text-to-image"),
+        ({"kind": StageKind.IMAGE_TO_IMAGE, "strength": 0.6}, "image-to-image 0.6"),
+        ({"kind": StageKind.INPAINT, "strength": 1.0}, "inpaint 1"),
+        ({"kind": StageKind.LATENT_UPSCALE}, "latent upscale ×2"),
+        ({"kind": StageKind.UPSCALE}, "upscale ×4"),
+        ({"kind": StageKind.PIXEL_UPSCALE}, "pixel upscale"),
+        ({"kind": StageKind.IMAGE_TO_IMAGE, "begin": 0.8}, "refine from 80 %"),
+    ],
+)
+def test_a_stage_is_told_by_what_it_does(changes, text):
+    assert stage_text(make_request(**changes).stages[0]) == text
+
+
+def test_a_chain_is_told_stage_by_stage_and_not_as_a_refiner():
+    base = make_request(checkpoint="org/base")
+    card = replace(base.stages[0], kind=StageKind.UPSCALE, checkpoint="org/x4-upscaler", is_card=True)
+    chain = replace(base, stages=(*base.stages, card))
+    assert chain_text(chain) == "1 text-to-image · 2 upscale ×4 (x4-upscaler)"
+    assert checkpoints_text(chain) == "base"
+    assert chain_text(refined(begin=0.8)) == chain_text(base) == ""
