@@ -19,8 +19,8 @@ Size = tuple[int, int]
 @dataclass(frozen=True)
 class RunPlan:
     """Sizes are (width, height) in pixels. ``unused`` are those of the sentences that tell of values without effect.
-    ``stages`` is how many would run, 0 where that is not known, and ``reused`` how many of the first ones need not,
-    since what they make is still there. With ``error`` there are no sizes and no sentences but the error's.
+    ``kinds`` are the stages that would run, and ``reused`` is how many of the first ones need not, since what they make
+    is still there. With ``error`` there are no sizes and no sentences but the error's.
     """
 
     steps: int
@@ -31,8 +31,13 @@ class RunPlan:
     sentences: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
     error: RequestError | None = None
-    stages: int = 0
+    kinds: tuple[StageKind, ...] = ()
     reused: int = 0
+
+    @property
+    def stages(self) -> int:
+        """How many would run; 0 where that is not known."""
+        return len(self.kinds)
 
     @property
     def reuse(self) -> str:
@@ -69,7 +74,7 @@ def make_plan(
         placement=facts.placement,
         sentences=(*_sentences(facts, params), *facts.unused),
         unused=facts.unused,
-        stages=len(facts.stage_steps),
+        kinds=facts.stage_kinds,
     )
 
 
