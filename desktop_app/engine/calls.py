@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from desktop_app.core.errors import RequestError
+from desktop_app.engine.legacy_steps import read_hint
 
 Arguments = dict[str, Any]
 
@@ -65,6 +66,8 @@ def _look_unguided(pipeline: Any, arguments: Arguments) -> Arguments:
 
 _ADAPTED: Mapping[str, Callable[[Any, Arguments], Arguments]] = MappingProxyType(
     {
+        "KandinskyV22ControlnetPipeline": read_hint,
+        "KandinskyV22ControlnetImg2ImgPipeline": read_hint,
         "FluxKontextPipeline": _keep_size,
         "Flux2Pipeline": _look_at,
         "Flux2KleinPipeline": _look_unguided,
