@@ -259,7 +259,7 @@ def test_the_list_names_what_is_here_and_what_could_be(run):
     available = {row["ref"]: row for row in run("list", "--available")[1]}
     assert available["ogkalu/Comic-Diffusion"]["is_pickled"]
     assert available["kandinsky-community/kandinsky-2-2-prior"]["role"] == "prior"
-    assert "stabilityai/sd-x2-latent-upscaler" not in available
+    assert available["stabilityai/sd-x2-latent-upscaler"]["role"] == "upscaler"
     assert not set(here) & set(available)
 
 

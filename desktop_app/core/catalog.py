@@ -80,7 +80,7 @@ class CatalogEntry:
     @property
     def is_offered(self) -> bool:
         """Whether this version of the program has a use for it, be it beside another."""
-        return self.role in (Role.CHECKPOINT, Role.PRIOR)
+        return self.role is not Role.CONTROL
 
 
 def read_catalog(path: Path) -> tuple[CatalogEntry, ...]:

@@ -10,6 +10,9 @@ from desktop_app.core.conditions import ControlMode
 from desktop_app.core.memory import PartSize
 from desktop_app.core.request import StageKind
 
+PAINTING = frozenset({StageKind.IMAGE_TO_IMAGE, StageKind.TEXT_TO_IMAGE, StageKind.INPAINT})
+"""Stages by which a picture begins; the others go on with one, or paint nothing."""
+
 STARTER = "starter"
 """REF of the checkpoint that ships with the program."""
 
@@ -54,3 +57,8 @@ class CheckpointInfo:
     scale: int = 0
     fits: tuple[str, ...] = ()
     mode: ControlMode | None = None
+
+    @property
+    def can_paint(self) -> bool:
+        """Whether a picture can begin with it: a prior, an upscaler or a ControlNet works beside another one."""
+        return bool(PAINTING.intersection(self.kinds))

@@ -18,13 +18,15 @@ SPARE = 1.1
 
 DECODER_ELEMENTS = {"vae": 768, "movq": 1284}
 DENOISER_ELEMENTS = 280
+UPSCALER_ELEMENTS = 488
 RESULT_ELEMENTS = 12
 """Numbers that are alive at once, per pixel of the picture, when the part runs.
 
 Counted on tensors without content at the real sizes (torch's FakeTensorMode, each storage until it is let go; one
 picture with guidance, so two passes). Decoders, 512 to 2048 pixels: AutoencoderKL 768 (three tensors of 256 channels
 in its last upsampling), Kandinsky 2.2's movq 1284. Denoisers, 512 to 1024 pixels: Stable Diffusion 1.5 260, XL 158,
-Kandinsky 2.2 180, Stable Diffusion 3 179 to 162, Flux 280 to 206. Text encoders see some hundred tokens: nothing. A
+Kandinsky 2.2 180, Stable Diffusion 3 179 to 162, Flux 280 to 206, the latent upscaler 168 and the upscaler x4, whose
+latents are four times as many, 488 per pixel of the large picture. Text encoders see some hundred tokens: nothing. A
 picture in tiles is kept whole some four times in three channels.
 """
 
@@ -94,12 +96,14 @@ class Verdict(Enum):
 @dataclass(frozen=True)
 class PartSize:
     """One part of a checkpoint: its ``name`` as in ``model_index.json`` ("unet"), its number of parameters, and the
-    ``bytes`` that they take in the files.
+    ``bytes`` that they take in the files. ``elements`` are the numbers alive at once, per pixel of the picture, when it
+    runs; 0 for those that are usual of a part with its name.
     """
 
     name: str
     parameters: int
     bytes: int
+    elements: int = 0
 
 
 @dataclass(frozen=True)
@@ -170,10 +174,10 @@ def estimate(
 
     Activations are ``pixels * elements * dtype_bytes`` (`DECODER_ELEMENTS`, `DENOISER_ELEMENTS`): decoding needs most.
     In tiles its pixels are those of one tile. Not counted: the working space of kernels, attention without a fused
-    kernel, and Stable Diffusion XL's decoder at 4 bytes where everything else is float16.
+    kernel, and the decoders of Stable Diffusion XL and of the upscaler x4 at 4 bytes where everything else is float16.
     """
     weights = {part.name: weight_bytes(part, dtype_bytes) for part in parts}
-    active = {part.name: _elements(part.name, width * height, is_tiled=is_tiled) * dtype_bytes for part in parts}
+    active = {part.name: _elements(part, width * height, is_tiled=is_tiled) * dtype_bytes for part in parts}
     if plan is MemoryPlan.RESIDENT:
         return sum(weights.values()) + max(active.values(), default=0)
     stays = STAYS_ALWAYS | (STAYS_IN_GROUPS if plan is MemoryPlan.GROUP_OFFLOAD else frozenset())
@@ -184,11 +188,11 @@ def estimate(
     return staying + max(running, int(share * max(moving.values(), default=0)))
 
 
-def _elements(name: str, pixels: int, *, is_tiled: bool) -> int:
-    """Numbers alive at once while the part ``name`` runs on a picture of so many pixels."""
-    if name in DENOISERS:
-        return DENOISER_ELEMENTS * pixels
-    per_pixel = DECODER_ELEMENTS.get(name, 0)
+def _elements(part: PartSize, pixels: int, *, is_tiled: bool) -> int:
+    """Numbers alive at once while ``part`` runs on a picture of so many pixels."""
+    if part.name in DENOISERS:
+        return (part.elements or DENOISER_ELEMENTS) * pixels
+    per_pixel = part.elements or DECODER_ELEMENTS.get(part.name, 0)
     if is_tiled and per_pixel and pixels > TILE * TILE:
         return per_pixel * TILE * TILE + RESULT_ELEMENTS * pixels
     return per_pixel * pixels

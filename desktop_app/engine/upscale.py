@@ -71,13 +71,15 @@ def upscale_latents(
     return made if torch.isfinite(made).all() else None
 
 
-def decode(pipeline: Any, latents: Any) -> Any | None:
+def decode(pipeline: Any, latents: Any | None) -> Any | None:
     """Pixels (1, height, width, 3) from 0 to 1 of ``latents``, as the latent upscaler's ``pipeline`` itself makes them;
-    None where some are not numbers.
+    None where some are not numbers, or there are none.
     """
     import numpy
     import torch
 
+    if latents is None:
+        return None
     vae = pipeline.vae
     latents = latents.to(device=getattr(pipeline, "_execution_device", None), dtype=vae.dtype)
     with torch.no_grad():

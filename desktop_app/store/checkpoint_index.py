@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from desktop_app.core.errors import CheckpointError
 from desktop_app.core.families import KANDINSKY_PRIOR, family_of, signed_parts, unsupported
 from desktop_app.core.family import Family
 from desktop_app.core.kinds import StageKind
-from desktop_app.core.memory import PartSize
+from desktop_app.core.memory import UPSCALER_ELEMENTS, PartSize
 from desktop_app.core.params import clean_text
 from desktop_app.store.checkpoint_files import (
     UNSAFE_SUFFIXES,
@@ -235,7 +236,13 @@ def named_prior(folder: Path, family: Family) -> str:
 def part_sizes(folder: Path, family: Family) -> tuple[PartSize, ...]:
     """Parameters and bytes of each part with weights, from the headers of the files that would be loaded."""
     variant = choose_variant(folder, family.weighted)
-    return tuple(_part_size(part, weight_files(folder, part, variant)) for part in family.weighted)
+    sizes = (_part_size(part, weight_files(folder, part, variant)) for part in family.weighted)
+    return tuple(replace(size, elements=_elements(size.name, family)) for size in sizes)
+
+
+def _elements(part: str, family: Family) -> int:
+    """See `PartSize`."""
+    return UPSCALER_ELEMENTS if family.kinds == (StageKind.UPSCALE,) and part == family.denoiser else 0
 
 
 def _part_size(part: str, files: list[Path]) -> PartSize:

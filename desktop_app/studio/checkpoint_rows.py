@@ -11,21 +11,21 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from desktop_app.core.catalog import CatalogEntry
+from desktop_app.core.catalog import CatalogEntry, Role
 from desktop_app.core.checkpoint import CheckpointInfo, Home
+from desktop_app.core.control_modes import ANNOTATOR, CONTROL_NET
 from desktop_app.core.download import ReportDownload
 from desktop_app.core.engine import CancelFlag
 from desktop_app.core.errors import StudioError
-from desktop_app.core.memory import PartSize
-from desktop_app.core.request import StageKind
+from desktop_app.core.families import family_named
+from desktop_app.core.kinds import UPSCALES, StageKind
+from desktop_app.core.memory import UPSCALER_ELEMENTS, PartSize
 from desktop_app.store.checkpoint_care import Homes
 from desktop_app.studio.checkpoint_judge import Judge, Judgement
 from desktop_app.studio.downloads import Download, DownloadState
 
 HALF_PRECISION = 2
 """Bytes of a parameter, where only their number is known."""
-
-PAINTING = frozenset({StageKind.IMAGE_TO_IMAGE, StageKind.TEXT_TO_IMAGE})
 
 _HUB_ID = re.compile(r"(?:https://huggingface\.co/)?([\w][\w.-]*/[\w][\w.-]*)(@[\w./-]+)?/?", re.ASCII)
 
@@ -81,7 +81,7 @@ class Installed:
     size_bytes: int = 0
     parts: tuple[PartSize, ...] = ()
     native_size: int = 0
-    can_paint: bool = True
+    role: Role = Role.CHECKPOINT
     is_pickled: bool = False
     error: StudioError | None = None
 
@@ -133,10 +133,15 @@ class CheckpointRow:
 
     @property
     def can_paint(self) -> bool:
-        """Whether it makes pictures; a prior, say, works for another checkpoint."""
-        if self.entry is not None and not self.entry.can_paint:
-            return False
-        return self.installed is None or self.installed.can_paint
+        """Whether a picture can begin with it; a prior, say, works for another checkpoint."""
+        return self.role is Role.CHECKPOINT
+
+    @property
+    def role(self) -> Role:
+        """What it is there for, as the catalog or the checkpoint itself says."""
+        if self.entry is not None and self.entry.role is not Role.CHECKPOINT:
+            return self.entry.role
+        return self.installed.role if self.installed else Role.CHECKPOINT
 
     @property
     def is_missing(self) -> bool:
@@ -270,8 +275,17 @@ def _read_installed(ref: str, found: CheckpointInfo | StudioError, access: Check
         bytes_of(found.path) or found.size_bytes,
         found.parts,
         found.native_size,
-        can_paint=bool(PAINTING.intersection(found.kinds)),
+        role_of(found),
     )
+
+
+def role_of(found: CheckpointInfo) -> Role:
+    """What an installed checkpoint is there for."""
+    if found.can_paint:
+        return Role.CHECKPOINT
+    if set(UPSCALES).intersection(found.kinds):
+        return Role.UPSCALER
+    return Role.CONTROL if found.family in (CONTROL_NET, ANNOTATOR) else Role.PRIOR
 
 
 def _read_unusable(ref: str, error: StudioError, access: CheckpointAccess) -> Installed:
@@ -289,8 +303,17 @@ def _read_unusable(ref: str, error: StudioError, access: CheckpointAccess) -> In
 def _judge_entry(entry: CatalogEntry | None, judge: Judge | None) -> Judgement | None:
     if entry is None or judge is None or not entry.parts:
         return None
-    parts = [PartSize(name, count, count * HALF_PRECISION) for name, count in entry.parts.items()]
+    parts = [
+        PartSize(name, count, count * HALF_PRECISION, _elements(entry, name)) for name, count in entry.parts.items()
+    ]
     return judge(parts, entry.native_size)
+
+
+def _elements(entry: CatalogEntry, part: str) -> int:
+    """See `PartSize`."""
+    family = family_named(entry.family)
+    is_upscaler = family is not None and family.kinds == (StageKind.UPSCALE,) and part == family.denoiser
+    return UPSCALER_ELEMENTS if is_upscaler else 0
 
 
 def _row_of_entry(entry: CatalogEntry, judge: Judge | None) -> CheckpointRow:

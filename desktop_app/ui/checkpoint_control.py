@@ -43,8 +43,8 @@ class CheckpointControl(QWidget):
         self._fill()
 
     def set_checkpoints(self, infos: Sequence[CheckpointInfo]) -> None:
-        """Offer those of ``infos`` that paint; a prior does not."""
-        painting = tuple(info for info in infos if info.kinds)
+        """Offer those of ``infos`` that paint; a prior or an upscaler does not."""
+        painting = tuple(info for info in infos if info.can_paint)
         if painting != self._infos:
             self._infos = painting
             self._fill()

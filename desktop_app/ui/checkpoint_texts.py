@@ -175,8 +175,7 @@ def row_text(row: CheckpointRow) -> str:
 
 def role_text(row: CheckpointRow) -> str:
     """What it is there for, where it does not paint by itself."""
-    role = row.entry.role if row.entry else Role.CHECKPOINT
-    return translate(ROLES[role]) if ROLES[role] else ""
+    return translate(ROLES[row.role]) if ROLES[row.role] else ""
 
 
 def _marks(row: CheckpointRow) -> list[str]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from desktop_app.core.memory import (
     CPU_PLANS,
     PLANS,
+    UPSCALER_ELEMENTS,
     MemoryPlan,
     MemoryUse,
     PartSize,
@@ -48,6 +49,16 @@ def choose(
 def test_a_checkpoint_that_stays_in_memory_needs_its_weights_and_room_to_decode():
     weights = (860 + 84 + 123) * 2 * 10**6
     assert peak(SD15, 512, MemoryPlan.RESIDENT) == weights + 768 * 512 * 512 * 2
+
+
+def test_an_upscaler_has_more_to_compute_for_each_pixel():
+    denoiser = PartSize("unet", 473 * 10**6, 946 * 10**6, UPSCALER_ELEMENTS)
+    assert peak([denoiser], 1024, MemoryPlan.RESIDENT) == 946 * 10**6 + 488 * 1024**2 * 2
+
+
+def test_an_upscaler_of_one_tile_passes_through_8_gigabytes():
+    upscaler = [PartSize("unet", 473 * 10**6, 946 * 10**6, UPSCALER_ELEMENTS), *parts_of(vae=55, text_encoder=340)]
+    assert choose(upscaler, 8, dtype_bytes=4).plan is MemoryPlan.RESIDENT
 
 
 def test_twice_as_large_numbers_need_twice_the_memory():

@@ -153,6 +153,7 @@ def test_latents_that_are_not_numbers_are_noticed(doubling):
     latents = torch.full((1, 4, 8, 8), float("nan"))
     assert upscale_latents(doubling, DOUBLE, latents, noise(), ignore) is None
     assert decode(doubling, latents) is None
+    assert decode(doubling, None) is None
 
 
 # Four times, in pixels ---------------------------------------------------------------------------

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from checkpoint_cases import BASE, CATALOG, GATED, PICKLED, REFINER, make_access, make_info
 
+from desktop_app.core.catalog import Role
 from desktop_app.core.checkpoint import Home
 from desktop_app.core.download import DownloadPlan, DownloadProgress, RemoteFile
 from desktop_app.core.errors import CheckpointError
+from desktop_app.core.memory import UPSCALER_ELEMENTS
 from desktop_app.core.request import StageKind
 from desktop_app.store.checkpoint_care import Homes
 from desktop_app.studio.checkpoint_rows import (
@@ -151,11 +153,29 @@ def test_the_catalog_knows_every_revision():
     assert BASE not in refs(rows, Section.AVAILABLE)
 
 
-def test_a_prior_does_not_paint(access, tmp_path):
-    prior = replace(make_info("org/prior", tmp_path), kinds=(StageKind.EMBEDDING,))
-    survey = read_survey(replace(access, survey=lambda: {"org/prior": prior}))
-    assert not list_rows(survey)[1].can_paint
-    assert list_rows()[1].can_paint
+@pytest.mark.parametrize(
+    ("kinds", "family", "role"),
+    [
+        ((StageKind.INPAINT,), "Stable Diffusion inpainting", Role.CHECKPOINT),
+        ((), "Kandinsky 2.2 prior", Role.PRIOR),
+        ((StageKind.UPSCALE,), "Upscaler x4", Role.UPSCALER),
+        ((StageKind.PIXEL_UPSCALE,), "Pixel upscaler", Role.UPSCALER),
+        ((), "ControlNet", Role.CONTROL),
+        ((), "Annotator", Role.CONTROL),
+    ],
+)
+def test_what_is_installed_is_listed_as_what_it_is(access, tmp_path, kinds, family, role):
+    info = replace(make_info("org/it", tmp_path, family=family), kinds=kinds)
+    row = list_rows(read_survey(replace(access, survey=lambda: {"org/it": info})))[1]
+    assert (row.role, row.can_paint) == (role, role is Role.CHECKPOINT)
+
+
+def test_an_upscaler_of_the_catalog_is_judged_by_what_it_needs_itself():
+    seen = []
+    entry = replace(CATALOG[0], family="Upscaler x4", role=Role.UPSCALER, parts={"unet": 473, "vae": 55})
+    rows = make_rows(Survey(), [entry], [], RowFilter(), lambda parts, side: seen.append(parts))
+    assert [part.elements for part in seen[0]] == [UPSCALER_ELEMENTS, 0]
+    assert not rows[1].can_paint
 
 
 def test_a_survey_tells_what_is_here_where_it_lies_and_what_is_damaged(access):

@@ -1,0 +1,95 @@
+"""The folders of the two upscalers: what is told of them, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from tiny import write_stable_diffusion
+from tiny_upscalers import write_latent_upscaler, write_x4_upscaler
+
+from desktop_app.core.errors import CheckpointError
+from desktop_app.core.kinds import StageKind
+from desktop_app.core.memory import UPSCALER_ELEMENTS
+from desktop_app.store.checkpoints import CheckpointStore
+
+
+@pytest.fixture
+def store(paths):
+    return CheckpointStore(paths)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    root = tmp_path_factory.mktemp("upscalers")
+    return write_latent_upscaler(root / "x2"), write_x4_upscaler(root / "x4")
+
+
+@pytest.fixture
+def x2(folders, tmp_path):
+    return shutil.copytree(folders[0], tmp_path / "x2")
+
+
+@pytest.fixture
+def x4(folders, tmp_path):
+    return shutil.copytree(folders[1], tmp_path / "x4")
+
+
+def edit(path, **changes) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_the_latent_upscaler_says_what_sides_it_can_double(store, x2):
+    assert store.resolve(str(x2)) == x2
+    info = store.describe(str(x2))
+    assert (info.family, info.kinds) == ("Latent upscaler", (StageKind.LATENT_UPSCALE,))
+    assert (info.multiple, info.native_size, info.max_tokens) == (32, 512, 77)
+    assert not info.can_paint
+    edit(x2 / "unet" / "config.json", block_out_channels=[32, 64, 64])
+    assert store.describe(str(x2)).multiple == 16
+
+
+def test_the_upscaler_x4_says_what_it_is(store, x4):
+    assert store.resolve(str(x4)) == x4
+    info = store.describe(str(x4))
+    assert (info.family, info.kinds) == ("Upscaler x4", (StageKind.UPSCALE,))
+    assert (info.multiple, info.native_size) == (4, 64)
+    assert {part.name: part.elements for part in info.parts}["unet"] == UPSCALER_ELEMENTS
+    assert not info.can_paint
+
+
+def test_an_upscaler_without_its_second_scheduler_is_refused(store, x4):
+    index = json.loads((x4 / "model_index.json").read_text())
+    del index["low_res_scheduler"]
+    (x4 / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(CheckpointError, match="does not name low_res_scheduler"):
+        store.describe(str(x4))
+
+
+def test_a_second_scheduler_of_a_strangers_class_is_refused(store, x4):
+    edit(x4 / "model_index.json", low_res_scheduler=["evil", "DDPMScheduler"])
+    with pytest.raises(CheckpointError, match="class that is not known"):
+        store.resolve(str(x4))
+
+
+@pytest.mark.parametrize("blocks", [None, [32], "many"])
+def test_blocks_that_cannot_be_counted_are_damage(store, x2, blocks):
+    edit(x2 / "unet" / "config.json", block_out_channels=blocks)
+    with pytest.raises(CheckpointError, match="list of the blocks"):
+        store.describe(str(x2))
+
+
+def test_a_checkpoint_that_only_calls_itself_an_upscaler_is_refused(store, tmp_path):
+    folder = write_stable_diffusion(tmp_path / "sd")
+    edit(folder / "model_index.json", _class_name="StableDiffusionLatentUpscalePipeline")
+    with pytest.raises(CheckpointError, match="another task") as caught:
+        store.describe(str(folder))
+    assert "no checkpoint of the family Latent upscaler" in caught.value.hint
+
+
+@pytest.mark.parametrize("kind", ["x2", "x4"])
+def test_upscalers_are_listed_and_offered_as_what_they_are(store, paths, folders, kind):
+    folder = folders[0] if kind == "x2" else folders[1]
+    shutil.copytree(folder, paths.checkpoints / kind)
+    assert [info.kinds for info in store.list() if not info.can_paint] == [store.describe(kind).kinds]
