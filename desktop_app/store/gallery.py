@@ -189,6 +189,11 @@ class GalleryStore:
         found = self._variations(f"{rows.SELECT} WHERE v.id = ?", variation_id)
         return found[0] if found else None
 
+    def first_with(self, pixels_sha256: str) -> Variation | None:
+        """The earliest variation with those pixels that is not in the trash."""
+        where = "v.pixels_sha256 = ? AND v.trashed = 0 ORDER BY v.key LIMIT 1"
+        return next(iter(self._variations(f"{rows.SELECT} WHERE {where}", pixels_sha256)), None)
+
     def count(self, *, search: str = "", trashed: bool = False, with_stages: bool = False) -> int:
         """How many `page` would give in all."""
         where, values = _condition(search, trashed=trashed, with_stages=with_stages)

@@ -108,11 +108,12 @@ def read_thumbnail(gallery: GalleryStore, variation: Variation) -> QImage | None
         path = variation.thumbnail or gallery.thumbnail(variation.id)
     except StoreError:
         path = None  # no place for it on the disk: the picture itself has to do
-    image = _read(path)
-    return image if image is not None else _read(variation.path)
+    image = read_small(path)
+    return image if image is not None else read_small(variation.path)
 
 
-def _read(path: Path | None) -> QImage | None:
+def read_small(path: Path | None) -> QImage | None:
+    """The picture in the file ``path``, no larger than thumbnails are; None where there is none. For pool threads."""
     image = QImage(str(path)) if path else QImage()
     if image.isNull():
         return None
