@@ -5,16 +5,20 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from desktop_app.core.errors import Cancelled, CheckpointError, DeviceLost, OutOfMemory, StudioError
+from desktop_app.core.errors import Cancelled, CheckpointError, DeviceLost, OutOfMemory, RequestError, StudioError
 
 log = logging.getLogger(__name__)
 
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "std::bad_alloc")
 _WANTED = re.compile(r"tried to allocate ([\d.]+) (bytes|[KMG]iB)", re.IGNORECASE)
 """How the allocators of torch say how much they could not get."""
+
+_LOUD = ("diffusers", "transformers", "peft")
+"""Libraries that warn of every adapter that says nothing of some part, and of weights that they take for missing."""
 
 _SMALLER = "Choose a smaller size, or close other programs that use this device."
 
@@ -45,6 +49,36 @@ def loading(folder: Path) -> Iterator[None]:
         log.info("%s cannot be loaded", folder, exc_info=e)
         detail = f"{folder.name}: {_first_line(e)}"
         raise CheckpointError("The checkpoint cannot be loaded", detail, "Fetch it again, or choose another.") from e
+
+
+@contextlib.contextmanager
+def loading_adapter(label: str) -> Iterator[None]:
+    """What goes wrong inside is told as `RequestError` or `OutOfMemory`: every kind of exception, as in `loading`."""
+    try:
+        yield
+    except (StudioError, Cancelled, ImportError):
+        raise
+    except Exception as e:
+        if is_out_of_memory(e):
+            raise _no_memory("The adapter does not fit into memory", e) from e
+        log.info("%s cannot be loaded", label, exc_info=e)
+        hint = "It may be for another checkpoint, or damaged: switch it off, or fetch it again."
+        raise RequestError("The adapter cannot be loaded", f"{label}: {_first_line(e)}", hint, "adapters") from e
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Inside, the libraries say nothing: what they say of adapters is told by us, or is a false alarm."""
+    loggers = [logging.getLogger(name) for name in _LOUD]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 @contextlib.contextmanager

@@ -63,6 +63,25 @@ class Offload:
         finally:
             pipeline.maybe_free_model_hooks()
 
+    @contextlib.contextmanager
+    def lifted(self, pipeline: Any) -> Iterator[None]:
+        """Inside, parts of ``pipeline`` may be exchanged, and layers of them. The plan holds for all of them behind it.
+
+        The loaders of diffusers 0.42.1 lift the plan themselves, and then put it back for the device that they guess.
+        """
+        if self.plan in (MemoryPlan.MODEL_OFFLOAD, MemoryPlan.SEQUENTIAL):
+            for each in (*self._pipelines, pipeline):
+                each.remove_all_hooks()
+        try:
+            yield
+        finally:
+            if self.plan is MemoryPlan.MODEL_OFFLOAD:
+                self._enable(pipeline)
+            elif self.plan is MemoryPlan.SEQUENTIAL:
+                self._offload_sequentially(pipeline)
+            elif self.plan is MemoryPlan.GROUP_OFFLOAD and not self._folder:
+                self._offload_layers_again(pipeline)
+
     def set_tiles(self, *, is_tiled: bool) -> None:
         """Encode and decode in tiles, or whole. A part that cannot do it in tiles does it whole."""
         for decoder in {id(part): part for part in _decoders(self._pipelines)}.values():
@@ -89,9 +108,9 @@ class Offload:
         self._pipelines.sort(key=lambda each: each is pipeline)
         pipeline.enable_model_cpu_offload(device=self._device)
 
-    def _offload_sequentially(self) -> None:
+    def _offload_sequentially(self, *others: Any) -> None:
         hooked: set[int] = set()
-        for pipeline in self._pipelines:
+        for pipeline in (*others, *self._pipelines):
             parts = {id(part) for _, part in _parts(pipeline)}
             if not parts <= hooked:
                 pipeline.enable_sequential_cpu_offload(device=self._device)
@@ -110,6 +129,19 @@ class Offload:
         except BaseException:
             self.close()
             raise
+
+    def _offload_layers_again(self, pipeline: Any) -> None:
+        """Layers that have come are taken in, and those that are gone let go."""
+        from diffusers.hooks.group_offloading import (
+            _is_group_offload_enabled,
+            _maybe_remove_and_reapply_group_offloading,
+        )
+
+        for name, part in _parts(pipeline):
+            if _is_group_offload_enabled(part):
+                _maybe_remove_and_reapply_group_offloading(part)
+            else:
+                self._offload_part(name, part, stays=name in getattr(pipeline, "_exclude_from_cpu_offload", ()))
 
     def _offload_part(self, name: str, part: Any, *, stays: bool) -> None:
         """Let ``part`` come layer by layer, unless it uses weights in a way that does not allow it."""

@@ -38,6 +38,11 @@ class Paths:
         return self.all_converted / quote(ref, safe="")
 
     @property
+    def adapters(self) -> Path:
+        """Adapters that were imported, and image encoders for them."""
+        return self.data_dir / "adapters"
+
+    @property
     def recipes(self) -> Path:
         """The user's own recipes."""
         return self.data_dir / "recipes"
@@ -82,6 +87,7 @@ class Paths:
         for folder in (
             self.data_dir,
             self.checkpoints,
+            self.adapters,
             self.recipes,
             self.gallery,
             self.inits,
