@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWi
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.errors import RequestError
 from desktop_app.core.families import family_named
-from desktop_app.core.params import PARAM_SPECS
+from desktop_app.core.params import PARAM_SPECS, ParamSpec
 from desktop_app.studio.tips import plain_tip
 from desktop_app.ui.texts import QT_TRANSLATE_NOOP, param_text
 from desktop_app.ui.theme import GRID
@@ -42,7 +42,15 @@ def words(param: str) -> tuple[str, str]:
 
 def describe(control: QWidget, param: str) -> None:
     """Give ``control`` the accessible name and the tool tip of a field of `Params`."""
-    label, tip = words(param)
+    _describe(control, *words(param))
+
+
+def describe_by(control: QWidget, spec: ParamSpec) -> None:
+    """The same by a ``spec`` of something that is no field of `Params` itself."""
+    _describe(control, param_text(spec.label), param_text(spec.tip))
+
+
+def _describe(control: QWidget, label: str, tip: str) -> None:
     control.setAccessibleName(label)
     control.setAccessibleDescription(tip)
     control.setToolTip(tip)

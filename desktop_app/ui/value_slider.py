@@ -7,8 +7,8 @@ from PySide6.QtGui import QDoubleValidator, QKeyEvent, QPainter, QPaintEvent, QP
 from PySide6.QtWidgets import QLineEdit, QSlider
 from superqt import QDoubleSlider, QLabeledDoubleSlider
 
-from desktop_app.core.params import PARAM_SPECS
-from desktop_app.ui.field import describe, set_role
+from desktop_app.core.params import PARAM_SPECS, ParamSpec
+from desktop_app.ui.field import describe_by, set_role
 from desktop_app.ui.texts import number_locale
 
 NOTCH = 120
@@ -87,9 +87,10 @@ class ValueSlider(QLabeledDoubleSlider):  # type: ignore[misc]
 
     _slider_class = SliderBar
 
-    def __init__(self, param: str, name: str, decimals: int) -> None:
+    def __init__(self, param: str, name: str, decimals: int, spec: ParamSpec | None = None) -> None:
+        """``spec`` is that of ``param`` where it is no field of `Params` itself."""
         super().__init__(Qt.Orientation.Horizontal)
-        spec = PARAM_SPECS[param]
+        spec = spec or PARAM_SPECS[param]
         self.setObjectName(name)
         self.setLocale(number_locale())
         self.setRange(spec.minimum, spec.maximum)
@@ -99,7 +100,7 @@ class ValueSlider(QLabeledDoubleSlider):  # type: ignore[misc]
         self.bar = self.findChild(QSlider)
         self.box = self.findChild(QLineEdit)
         for part in (self, self.bar, self.box):
-            describe(part, param)
+            describe_by(part, spec)
         self._set_up_box()
         self.bar.mark_direction()
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
