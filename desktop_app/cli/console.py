@@ -24,6 +24,7 @@ PHASE_TEXTS: dict[Phase, str] = {
     Phase.ENCODING: "Encoding",
     Phase.DENOISING: "Denoising",
     Phase.DECODING: "Decoding",
+    Phase.UPSCALING: "Upscaling",
     Phase.SAVING: "Saving",
 }
 

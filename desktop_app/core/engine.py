@@ -36,6 +36,7 @@ class Phase(Enum):
     ENCODING = "encoding"
     DENOISING = "denoising"
     DECODING = "decoding"
+    UPSCALING = "upscaling"
     SAVING = "saving"
 
 

@@ -5,19 +5,33 @@ from __future__ import annotations
 from typing import Any
 
 from desktop_app.core.families import Family
-from desktop_app.core.request import Request, Stage, StageKind
+from desktop_app.core.request import Stage, StageKind
 
 
-def arguments(family: Family, request: Request, stage: Stage, image: Any) -> dict[str, Any]:
-    """Keyword arguments of the pipeline for ``stage``; ``image`` is RGB at the working size, or latents for it."""
+def run_kind(family: Family, kind: StageKind) -> StageKind:
+    """The kind of pipeline that runs a stage of ``kind``: where none paints inside a mask, the whole picture is painted
+    anew, and only the masked part of it is used.
+    """
+    if kind is StageKind.INPAINT and kind not in family.pipelines:
+        return StageKind.IMAGE_TO_IMAGE
+    return kind
+
+
+def arguments(family: Family, stage: Stage, image: Any, size: tuple[int, int], mask: Any = None) -> dict[str, Any]:
+    """Keyword arguments of the pipeline for ``stage``; ``image`` is RGB at ``size`` (width, height in pixels), or
+    latents for it; ``mask`` is what an INPAINT paints of it, 255.
+    """
+    kind = run_kind(family, stage.kind)
     values = _taken(family, stage)
-    if stage.kind is StageKind.TEXT_TO_IMAGE:
+    if kind is StageKind.TEXT_TO_IMAGE:
         values.pop(family.keywords.get("strength", ""), None)
     else:
         values["image"] = image
-    if stage.kind in family.sized:
-        names = ("height", "width") if stage.kind in family.swapped else ("width", "height")
-        values |= zip(names, (request.width, request.height), strict=True)
+    if kind is StageKind.INPAINT:
+        values["mask_image"] = mask
+    if kind in family.sized:
+        names = ("height", "width") if kind in family.swapped else ("width", "height")
+        values |= zip(names, size, strict=True)
     if family.takes_original_size and stage.original_width and stage.original_height:
         values["original_size"] = (stage.original_height, stage.original_width)
     return values

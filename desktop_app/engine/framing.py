@@ -1,51 +1,186 @@
-"""Framing: the init image on its way into a run, and the run's picture on its way back. Pillow only."""
+"""Framing: what of the init image a run works on, what of it lies inside the mask, and the way back. Pillow only."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from desktop_app.core.errors import ImageError
+from desktop_app.core.errors import ImageError, RequestError
 from desktop_app.core.image import flatten, load_image
-from desktop_app.core.placement import Placement, place, plan_placement, take_back
-from desktop_app.core.request import ImageRef, Request, hash_pixels
+from desktop_app.core.masking import check_mask, lay_over, masked_box, soften, to_mask
+from desktop_app.core.params import Fit
+from desktop_app.core.placement import Placement, Size, place, plan_placement, take_back
+from desktop_app.core.request import ImageRef, Request, StageKind, hash_pixels
+
+MAX_STRETCH = 1.05
+"""So much a picture with a mask may be stretched on one side, so that none of it is cropped."""
 
 
 @dataclass(frozen=True)
-class Framed:
-    """``image`` is the init image as RGB at the working size; ``alpha`` its own alpha band at its own size, or None."""
+class Picture:
+    """What a stage has made: RGB, at the working size or enlarged; or, where ``is_whole``, the init image itself with
+    what was painted inside the mask, at its own size.
+    """
 
     image: Image.Image
-    placement: Placement
-    alpha: Image.Image | None
+    is_whole: bool = False
 
 
-def frame(request: Request) -> Framed | None:
-    """The init image of ``request``, ready for a pipeline; None where there is none. Raises `ImageError`."""
-    if request.init_image is None:
-        return None
-    picture = _load(request.init_image)
-    placement = plan_placement(picture.size, (request.width, request.height), request.fit)
-    alpha = picture.getchannel("A") if picture.mode == "RGBA" else None
-    return Framed(place(flatten(picture), placement), placement, alpha)
-
-
-def unframe(picture: Image.Image, framed: Framed | None, request: Request) -> Image.Image:
-    """``picture``, RGB at the working size or enlarged, as ``request`` wants it: at the init image's size, and with its
-    alpha.
+@dataclass(frozen=True)
+class View:
+    """What an INPAINT sees: ``image`` is RGB at the size in which it works, ``mask`` (L, 0 or 255) the part to paint.
+    It shows ``placement`` of the picture ``original``, whose own mask is ``soft``.
     """
-    if framed is None:
-        return picture
-    return take_back(picture, framed.placement, framed.alpha, own_size=request.own_size)
+
+    image: Image.Image
+    mask: Image.Image
+    original: Picture
+    soft: Image.Image
+    placement: Placement
+
+    def put_back(self, painted: Image.Image) -> Picture:
+        """The original with ``painted``, as large as the view, where the mask says; elsewhere each byte as it was."""
+        whole = self.original.image.copy()
+        left, top = (round(side) for side in self.placement.box[:2])
+        whole.paste(take_back(painted, self.placement), (left, top))
+        return replace(self.original, image=lay_over(self.original.image, whole, self.soft))
 
 
-def _load(ref: ImageRef) -> Image.Image:
+class Frames:
+    """The pictures of one request, loaded once. Raises `ImageError` where they are not what they were."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self.notes: list[str] = []
+        self._init = _load(request.init_image, "init image") if request.init_image else None
+        self._mask = self._load_mask() if request.mask else None
+        self.placement = self._place() if self._init else None
+
+    @property
+    def root(self) -> Image.Image | None:
+        """The init image as RGB, at its own size."""
+        return flatten(self._init) if self._init else None
+
+    def begin(self) -> Picture | None:
+        """What the first stage gets."""
+        root = self.root
+        if root is None:
+            return None
+        first = self._request.stages[0]
+        keeps_whole = self._request.own_size or self._request.masked_only
+        if first.kind is StageKind.INPAINT and keeps_whole:
+            return Picture(root, is_whole=True)
+        return self.framed(Picture(root, is_whole=True))
+
+    def framed(self, picture: Picture) -> Picture:
+        """``picture`` at the working size, unless it is there already, or larger."""
+        if not picture.is_whole or self.placement is None:
+            return picture
+        return Picture(place(picture.image, self.placement))
+
+    def placed(self, picture: Image.Image, size: Size) -> Image.Image:
+        """Another picture, RGB, for a stage that works at ``size``: where it has the init image's size it comes to lie
+        on that, else it fills the frame.
+        """
+        if self._init and self.placement and picture.size == self._init.size:
+            framed = place(picture, self.placement)
+        else:
+            framed = place(picture, plan_placement(picture.size, size, self._request.fit))
+        return framed if framed.size == size else framed.resize(size, Image.Resampling.LANCZOS)
+
+    def view(self, picture: Picture) -> View:
+        """What of ``picture`` an INPAINT sees, and where the mask lies in it."""
+        if self._mask is None:
+            raise RequestError("There is no mask", "the stage paints inside a mask only", "Paint one.", param="mask")
+        soft = soften(self._mask, self._request.mask_feather)
+        size = picture.image.size
+        working = (self._request.width, self._request.height)
+        if not picture.is_whole:
+            soft = self._fit_mask(soft, size)
+        placement = self.placement if picture.is_whole else plan_placement(size, size, Fit.SCALE)
+        assert placement is not None
+        if self._request.masked_only:
+            scale = size[0] / self._mask.width if picture.is_whole else size[0] / working[0]
+            box = masked_box(soft, 0, round(self._request.mask_padding * scale))
+            placement = _close_up(box, size, working)
+        elif picture.is_whole:
+            self._note_cropped(soft, placement)
+        return View(place(picture.image, placement), _hard_mask(soft, placement), picture, soft, placement)
+
+    def finish(self, picture: Picture) -> Image.Image:
+        """``picture`` as the request wants it: at the init image's size or as it came, with the init image's alpha."""
+        alpha = self._init.getchannel("A") if self._init and self._init.mode == "RGBA" else None
+        if self.placement is None:
+            return picture.image
+        if not picture.is_whole:
+            return take_back(picture.image, self.placement, alpha, own_size=self._request.own_size)
+        whole = picture.image.copy()
+        if alpha:
+            whole.putalpha(alpha)
+        return whole
+
+    def _load_mask(self) -> Image.Image:
+        assert self._request.mask
+        if self._init is None:
+            raise RequestError("A mask needs a picture", "there is no init image", "Open a picture.", param="mask")
+        mask = to_mask(flatten(_load(self._request.mask, "mask")))
+        check_mask(mask, self._init.size)
+        return mask
+
+    def _place(self) -> Placement:
+        assert self._init
+        size, working = self._init.size, (self._request.width, self._request.height)
+        stretch = (working[0] * size[1]) / (working[1] * size[0])
+        is_near = max(stretch, 1 / stretch) <= MAX_STRETCH
+        fit = Fit.SCALE if self._mask and self._request.fit is Fit.CROP and is_near else self._request.fit
+        return plan_placement(size, working, fit)
+
+    def _fit_mask(self, soft: Image.Image, size: Size) -> Image.Image:
+        """The mask in the frame of a picture of ``size``."""
+        assert self.placement
+        framed = Image.new("L", self.placement.working)
+        left, top, right, bottom = self.placement.inner
+        part = soft.resize((right - left, bottom - top), Image.Resampling.BILINEAR, self.placement.box)
+        framed.paste(part, (left, top))
+        return framed if framed.size == size else framed.resize(size, Image.Resampling.BILINEAR)
+
+    def _note_cropped(self, soft: Image.Image, placement: Placement) -> None:
+        left, top, right, bottom = soft.getbbox() or (0, 0, 0, 0)
+        box = placement.box
+        if left < box[0] or top < box[1] or right > box[2] or bottom > box[3]:
+            self.notes.append("What of the mask lies outside the cropped part of the init image stays as it was.")
+
+
+def _close_up(box: tuple[int, int, int, int], size: Size, working: Size) -> Placement:
+    """``box`` of a picture of ``size``, grown to the shape of ``working`` as far as the picture reaches."""
+    width, height = box[2] - box[0], box[3] - box[1]
+    wanted = max(width, round(height * working[0] / working[1])), max(height, round(width * working[1] / working[0]))
+    left, right = _grow(box[0], box[2], wanted[0], size[0])
+    top, bottom = _grow(box[1], box[3], wanted[1], size[1])
+    grown = (float(left), float(top), float(right), float(bottom))
+    return Placement(size, working, Fit.SCALE, grown, (0, 0, *working))
+
+
+def _grow(low: int, high: int, wanted: int, limit: int) -> tuple[int, int]:
+    length = min(wanted, limit)
+    low = min(max(low - (length - (high - low)) // 2, 0), limit - length)
+    return low, low + length
+
+
+def _hard_mask(soft: Image.Image, placement: Placement) -> Image.Image:
+    """Everything that will show, be it ever so little, is to be painted."""
+    marked = soft.point([0] + [255] * 255)
+    left, top, right, bottom = placement.inner
+    part = marked.resize((right - left, bottom - top), Image.Resampling.BOX, placement.box)
+    mask = Image.new("L", placement.working)
+    mask.paste(part.point([0] + [255] * 255), (left, top))
+    return mask
+
+
+def _load(ref: ImageRef, what: str) -> Image.Image:
     picture = load_image(ref.path, ref.name)
     if hash_pixels(picture) != ref.sha256:
-        raise ImageError(
-            "The init image has changed since this was asked for",
-            ref.name or ref.path.name,
-            "Open the picture again.",
-        )
+        name = ref.name or ref.path.name
+        raise ImageError(f"The {what} has changed since this was asked for", name, "Open the picture again.")
     return picture

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from desktop_app.core.errors import CheckpointError
-from desktop_app.core.families import Family
 from desktop_app.core.params import handover_step
-from desktop_app.core.request import Request, Stage, StageKind
-from desktop_app.store.same_part import has_same_vae
+from desktop_app.core.request import Request, Stage
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,7 @@ class Latents:
             raise CheckpointError(
                 "The refiner does not fit the checkpoint",
                 f"Its latents are scaled by {scale_of(vae)[0]}, those of the checkpoint by {self.scale[0]}.",
-                "Choose a refiner strength above 0: then it works over the finished picture.",
+                "Let it work over the finished picture, with a strength of its own.",
             )
 
 
@@ -46,13 +43,6 @@ def hands_over(stage: Stage) -> bool:
 def next_stage(request: Request, number: int) -> Stage | None:
     """The stage that goes on from stage ``number``."""
     return request.stages[number + 1] if number + 1 < len(request.stages) else None
-
-
-def takes_latents(family: Family, folder: Path, stage: Stage, next_family: Family, next_folder: Path) -> bool:
-    """Whether the finished latents of one checkpoint mean the same picture to the next one, which runs ``stage``."""
-    if not all(each.denoiser == "unet" and each.decoder == "vae" for each in (family, next_family)):
-        return False  # Kandinsky's pipeline takes no latents for a picture, and those of transformers pack them
-    return stage.kind is StageKind.IMAGE_TO_IMAGE and has_same_vae(folder, next_folder)
 
 
 def share_arguments(stage: Stage, scheduler: Any) -> dict[str, float]:

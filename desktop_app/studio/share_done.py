@@ -15,6 +15,7 @@ PHASES: dict[Phase, tuple[float, float]] = {
     Phase.LOADING: (0.05, 0.10),
     Phase.ENCODING: (0.10, 0.12),
     Phase.DENOISING: (0.12, 0.94),
+    Phase.UPSCALING: (0.12, 0.98),
     Phase.DECODING: (0.94, 0.98),
     Phase.SAVING: (0.98, 1.0),
 }

@@ -17,6 +17,7 @@ PHASES: dict[Phase, str] = {
     Phase.ENCODING: QT_TRANSLATE_NOOP("Jobs", "Encoding"),
     Phase.DENOISING: QT_TRANSLATE_NOOP("Jobs", "Denoising"),
     Phase.DECODING: QT_TRANSLATE_NOOP("Jobs", "Decoding"),
+    Phase.UPSCALING: QT_TRANSLATE_NOOP("Jobs", "Upscaling"),
     Phase.SAVING: QT_TRANSLATE_NOOP("Jobs", "Saving"),
 }
 

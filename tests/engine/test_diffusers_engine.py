@@ -41,7 +41,7 @@ def tiny_engine(tiny_checkpoint):
 
 
 def unet_of(engine: DiffusersEngine):
-    residency = engine._residency
+    residency = engine._workshop.residency
     assert residency is not None
     resident = next(reversed(residency._residents.values()))
     return resident.pipelines[StageKind.TEXT_TO_IMAGE].unet
@@ -72,7 +72,7 @@ def test_what_half_precision_cannot_hold_is_painted_in_full_without_both_in_memo
     weights["decoder.conv_in.bias"] += 1e5  # more than float16 can hold
     save_file(weights, folder / "vae" / "diffusion_pytorch_model.safetensors")
     engine = DiffusersEngine(lambda ref: folder, threads=1)
-    residency = engine._start()
+    residency = engine._start().residency
     residency.dtype, residency._budget = "float16", 1
     unets: list[weakref.ref] = []
     alive: list[int] = []

@@ -55,8 +55,10 @@ def run(pipeline, kind: StageKind, *, seed: int = 3, side: int = 64, stop_at: in
             raise StoppedError
         return tensors
 
-    picture = {"image": make_picture((side, side)), "strength": 0.7} if kind is StageKind.IMAGE_TO_IMAGE else {}
-    size = {} if picture else {"width": side, "height": side}
+    picture = {} if kind is StageKind.TEXT_TO_IMAGE else {"image": make_picture((side, side)), "strength": 0.7}
+    if kind is StageKind.INPAINT:
+        picture["mask_image"] = Image.new("L", (side, side), 255)
+    size = {} if kind is StageKind.IMAGE_TO_IMAGE else {"width": side, "height": side}
     options = {"num_inference_steps": 4, "callback_on_step_end": step, **picture, **size}
     return pipeline(prompt="the cat", generator=torch.Generator().manual_seed(seed), **options).images[0]
 

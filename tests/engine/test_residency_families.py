@@ -76,8 +76,8 @@ def check(engine, requests, expected):
 
 
 def residents_of(engine):
-    assert engine._residency is not None
-    return list(engine._residency._residents.values())
+    assert engine._workshop.residency is not None
+    return list(engine._workshop.residency._residents.values())
 
 
 def leave_the_files(resident) -> None:

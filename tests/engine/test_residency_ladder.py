@@ -134,8 +134,8 @@ def test_other_checkpoints_go_before_the_running_one_gets_less(tmp_path, tiny_ch
         result = engine.run(make_request(steps=STEPS, checkpoint="other"), Recorder(), NEVER)
     assert len(passes) == 2
     assert not [note for note in result.notes if "Memory" in note]
-    assert engine._residency is not None
-    assert [folder for folder, _ in engine._residency._residents] == [other]
+    assert engine._workshop.residency is not None
+    assert [folder for folder, _ in engine._workshop.residency._residents] == [other]
     engine.close()
 
 
@@ -170,8 +170,8 @@ def test_the_users_own_plan_gives_the_same_picture_and_is_kept(engine):
     result = engine.run(request, Recorder(), NEVER)
     assert distance(result.image, expected) < SAME
     assert not [note for note in result.notes if "memory" in note.lower()]
-    assert engine._residency is not None
-    assert next(iter(engine._residency._residents.values())).offload.plan is MemoryPlan.GROUP_OFFLOAD
+    assert engine._workshop.residency is not None
+    assert next(iter(engine._workshop.residency._residents.values())).offload.plan is MemoryPlan.GROUP_OFFLOAD
 
 
 def test_a_way_of_attention_that_is_not_installed_is_told(engine):
