@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 
-from desktop_app.core.weighting import LETTER, MAX_WEIGHT, NOT_CLOSED, NOT_OPENED, NUMBER, parse, weight_of_signs
+from desktop_app.core.choices import is_whole, read_choices
+from desktop_app.core.prompt_calls import find_call
+from desktop_app.core.prompt_words import LETTER, NUMBER, WORD
+from desktop_app.core.weighting import MAX_WEIGHT, NO_SWAP, NOT_CLOSED, NOT_OPENED, parse, weight_of_signs
 
-_WORD = re.compile(rf"{LETTER}(?:{LETTER}|-(?={LETTER}))*")
+_WORD = re.compile(WORD)
 _SIGNS = re.compile(rf"(\++|-+)(?!{LETTER}|[+\-(\[])")
 _WEIGHT = re.compile(rf":[ ]*({NUMBER})[ ]*\)")
 
@@ -16,7 +19,7 @@ Change = tuple[str, int, int]
 
 def reweigh(text: str, start: int, end: int, change: float) -> Change:
     """``text`` with the weight of the characters ``start`` to ``end``, or of the word or bracket around ``start`` where
-    nothing is selected, raised by ``change``. The same text where there are no words, or only half a bracket.
+    nothing is selected, raised by ``change``. The same text where there are no words, or only half a bracket or choice.
     """
     if start == end:
         return _reweigh_around(text, start, change)
@@ -63,12 +66,25 @@ def _is_whole(text: str) -> bool:
     return not any(problem.sentence in (NOT_CLOSED, NOT_OPENED) for problem in parse(text).problems)
 
 
+def _is_free(text: str, start: int, end: int) -> bool:
+    """Whether these characters are words of one text and one alternative, and no part of a call."""
+    call = find_call(text)
+    swaps = [problem for problem in parse(text).problems if problem.sentence == NO_SWAP]
+    return (
+        (call is None or any(first <= start and end <= last for first, last in call.texts))
+        and all(end <= swap.start or swap.end <= start or start < swap.start < swap.end <= end for swap in swaps)
+        and is_whole(read_choices(text).choices, start, end)
+    )
+
+
 def _is_weighted(text: str, start: int, end: int) -> bool:
     return text[start - 1 : start] == "(" and text[start - 2 : start - 1] != "\\" and bool(_WEIGHT.match(text, end))
 
 
 def _set(text: str, start: int, end: int, change: float) -> Change:
     """The weight of exactly these characters."""
+    if not _is_free(text, start, end):
+        return text, start, end
     words, before, after, weight = text[start:end], text[:start], text[end:], 1.0
     if _is_weighted(text, start, end):
         found = _WEIGHT.match(text, end)

@@ -2,8 +2,9 @@
 
 ``(word)`` and each further pair of brackets is 1.1 times the weight, ``[word]`` a 1.1th of it, ``(word:1.3)`` and
 ``(two words)1.3`` what the number says; ``word++`` is 1.1 times for each plus, ``word--`` 0.9 times for each minus,
-also behind a bracket instead of its 1.1. ``BREAK`` begins a new chunk. A backslash takes the meaning from the sign
-behind it. What means nothing is read as it stands, and told as a problem.
+also behind a bracket instead of its 1.1. ``BREAK`` begins a new chunk. ``("one", "two").blend(0.7, 0.3)`` mixes texts,
+``("one", "two").and()`` has each in chunks of its own; both stand around the whole prompt. A backslash takes the
+meaning from the sign behind it. What means nothing is read as it stands, and told as a problem.
 """
 
 from __future__ import annotations
@@ -11,37 +12,46 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import groupby
+
+from desktop_app.core.prompt_calls import Call, find_call
+from desktop_app.core.prompt_problems import Problem
+from desktop_app.core.prompt_words import LETTER, NUMBER, WORD
 
 BRACKET, PLUS, MINUS = 1.1, 1.1, 0.9
 """What one bracket, plus or minus multiplies a weight by."""
 
 MAX_WEIGHT = 10.0
+LEAST_SUM = 1e-6
+"""Weights of a blend that add up to less count as none."""
 
 LOOK_BACK = 200
 """Characters before the end of a bracket in which something that is not known here is looked for."""
 
-NUMBER = r"(?:\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})"
-LETTER = r"[^\s()\[\]{}<>|\\,.;:!?\"+\-]"
+_SWAP = r"\.swap\((?:[^()\"\n]|\"[^\"\n]{0,200}\"|\([^()\n]{0,200}\)){0,400}\)"
 _LEXEME = re.compile(
     rf"""
-    (?P<escape>\\(?:[()\[\]\\<>+.\-]|BREAK(?!\w)))
-    | (?P<unknown><[A-Za-z]\w*:[^<>\n]*>|\.(?:and|blend|swap)\([^()\n]*\))
+    (?P<escape>\\(?:[()\[\]\\<>+.\-"{{}}|]|BREAK(?!\w)))
+    | (?P<swap>"?{_SWAP})
+    | (?P<unknown><[A-Za-z]\w*:[^<>\n"]*>|\.(?:and|add|blend|attend)\([^()\n]*\)|(?<!\w)(?:use|with)Lora\([^()\n]*\))
+    | (?P<quote>"(?=(?:\\"|[^"\n]){{0,200}}"{_SWAP}))
     | (?P<open>[(\[])
     | (?P<close>(?::[ ]*(?P<number>[+-]?{NUMBER})[ ]*)?\)(?:(?P<after>{NUMBER}|\++|-+)(?![\w.(\[+\-]))?|\])
     | (?P<break>(?<!\w)BREAK(?!\w)\s*)
-    | (?P<word>{LETTER}(?:{LETTER}|-(?={LETTER}))*)(?:(?P<signs>\++|-+)(?!{LETTER}|[+\-(\[]))?
+    | (?P<word>{WORD})(?:(?P<signs>\++|-+)(?!{LETTER}|[+\-(\[]))?
     | (?P<other>.)
     """,
     re.VERBOSE | re.DOTALL,
 )
+_KINDS = ("escape", "swap", "unknown", "quote", "open", "close", "break", "word", "other")
 _NO_NUMBER = re.compile(r":[ ]*([+-]?[\d.,][^\s:()]*|)[ ]*$")
 _TURNS = re.compile(r"\|.*|:[ ]*[\d.]+[ ]*$", re.DOTALL)
+_CHOICE = re.compile(r"\{[^{}]*\}")
 _TO_ESCAPE = re.compile(
-    r"[()\[\]\\]|(?<!\w)BREAK(?!\w)|<(?=[A-Za-z]\w*:)|\.(?=(?:and|blend|swap)\()"
-    rf"|(?<={LETTER})[+\-]+(?!(?!BREAK(?!\w)){LETTER}|[+\-])"
+    r"[()\[\]\\]|(?<!\w)BREAK(?!\w)|<(?=[A-Za-z]\w*:)"
+    rf"|(?<=(?:>|{LETTER}))[+\-]+(?!(?!BREAK(?!\w)){LETTER}|[+\-])"
 )
 
 NOT_CLOSED = "This bracket is not closed, so it is read as plain text."
@@ -51,13 +61,20 @@ TOO_HEAVY = f"A weight of more than {MAX_WEIGHT:g} counts as {MAX_WEIGHT:g}."
 BELOW_ZERO = "A weight below 0 counts as 0. What should not be seen belongs in the negative prompt."
 TAKES_TURNS = "Words that take turns during a run are not known here, so they are all read."
 NOT_A_WORD = "Names in < > are not known here, so this is read as plain text."
-NO_CALL = ".and(), .blend() and .swap() are not known here, so this is read as plain text."
+NO_CALL = "This is not known here, so it is read as plain text. A weight is written (word:1.3)."
+NOT_WHOLE = (
+    'This belongs behind one bracket around the whole prompt, as in ("a cat", "a dog").blend(0.7, 0.3), so it is '
+    "read as plain text."
+)
+NO_SWAP = "Words are not swapped during a run here: those before this are read, and these are not."
+NO_WEIGHTS = "There must be one number for each text, with commas between, so all texts count alike."
+NO_SUM = "These weights add up to 0, so they are taken as they are."
 
 
 @dataclass(frozen=True)
 class Piece:
     """What the characters ``start`` to ``end`` of a prompt are: ``text`` to be read with ``weight``, or, where it is
-    empty, signs that only say weights. ``chunk`` counts the BREAKs before it.
+    empty, signs that only say how. ``chunk`` counts the BREAKs before it in its text, ``part`` the texts before that.
     """
 
     start: int
@@ -65,6 +82,7 @@ class Piece:
     text: str
     weight: float = 1.0
     chunk: int = 0
+    part: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,28 +95,47 @@ class Fragment:
     end: int
 
 
-@dataclass(frozen=True)
-class Problem:
-    """Why the characters ``start`` to ``end`` do not mean what they seem to, in one sentence."""
+Chunk = tuple[Fragment, ...]
 
-    start: int
-    end: int
-    sentence: str
+
+@dataclass(frozen=True)
+class Part:
+    """One text of a prompt, in chunks: at least one, and none without words beside others. ``weight`` is how much it
+    counts beside the other texts; it may be below 0.
+    """
+
+    chunks: tuple[Chunk, ...]
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
 class Weighted:
-    """A prompt that was understood. ``pieces`` follow each other and are all of it, down to the last character."""
+    """A prompt that was understood. ``pieces`` follow each other and are all of it, down to the last character.
+
+    It has as many texts as ``weights``: those of a blend are mixed by them, those of others come one after another.
+    """
 
     pieces: tuple[Piece, ...] = ()
     problems: tuple[Problem, ...] = ()
+    weights: tuple[float, ...] = (1.0,)
+    is_blend: bool = False
 
     @property
-    def chunks(self) -> tuple[tuple[Fragment, ...], ...]:
-        """What is read, between the BREAKs; at least one chunk, and none without words beside others."""
-        groups = groupby((piece for piece in self.pieces if piece.text), lambda piece: piece.chunk)
-        chunks = [tuple(_fragments(list(group))) for _, group in groups]
-        return tuple(chunk for chunk in chunks if _text(chunk).strip()) or (chunks[0] if chunks else (),)
+    def parts(self) -> tuple[Part, ...]:
+        """The texts; only a blend has some without words beside others."""
+        read: list[list[Piece]] = [[] for _ in self.weights]
+        for piece in self.pieces:
+            if piece.text:
+                read[piece.part].append(piece)
+        parts = [Part(_chunks(pieces), weight) for pieces, weight in zip(read, self.weights, strict=True)]
+        filled = tuple(part for part in parts if self.is_blend or _has_words(part))
+        return filled or (Part(parts[0].chunks),)
+
+    @property
+    def chunks(self) -> tuple[Chunk, ...]:
+        """What is read, between the BREAKs and texts; at least one chunk, and none without words beside others."""
+        chunks = tuple(chunk for part in self.parts for chunk in part.chunks)
+        return tuple(chunk for chunk in chunks if _text(chunk).strip()) or chunks[:1]
 
     @property
     def fragments(self) -> tuple[Fragment, ...]:
@@ -114,7 +151,18 @@ class Weighted:
     @property
     def is_plain(self) -> bool:
         """Whether all has the weight 1, in one chunk."""
-        return len(self.chunks) == 1 and all(fragment.weight == 1 for fragment in self.fragments)
+        parts = self.parts
+        is_one = len(parts) == 1 and parts[0].weight == 1 and len(parts[0].chunks) == 1
+        return is_one and all(fragment.weight == 1 for fragment in parts[0].chunks[0])
+
+
+def _chunks(pieces: Sequence[Piece]) -> tuple[Chunk, ...]:
+    chunks = [tuple(_fragments(list(group))) for _, group in groupby(pieces, lambda piece: piece.chunk)]
+    return tuple(chunk for chunk in chunks if _text(chunk).strip()) or (chunks[0] if chunks else (),)
+
+
+def _has_words(part: Part) -> bool:
+    return any(_text(chunk).strip() for chunk in part.chunks)
 
 
 def _fragments(pieces: Sequence[Piece]) -> Iterator[Fragment]:
@@ -130,7 +178,47 @@ def _text(chunk: Sequence[Fragment]) -> str:
 @lru_cache(maxsize=16)
 def parse(text: str) -> Weighted:
     """What ``text`` says, whatever it is."""
-    return _Parser(text).parse()
+    call = find_call(text)
+    if call is None:
+        parser = _Parser(text, 0, len(text))
+        parser.parse()
+        return Weighted(tuple(parser.pieces), _in_order(parser.problems))
+    pieces: list[Piece] = []
+    problems: list[Problem] = []
+    at = 0
+    for number, (start, end) in enumerate(call.texts):
+        parser = _Parser(text, start, end, number)
+        parser.parse()
+        pieces += [Piece(at, start, "", part=number), *parser.pieces]
+        problems += parser.problems
+        at = end
+    pieces.append(Piece(at, len(text), "", part=len(call.texts) - 1))
+    weights = _weights(call, problems)
+    return Weighted(tuple(pieces), _in_order(problems), weights, call.is_blend)
+
+
+def _in_order(problems: list[Problem]) -> tuple[Problem, ...]:
+    return tuple(sorted(problems, key=lambda problem: (problem.start, problem.end)))
+
+
+def _weights(call: Call, problems: list[Problem]) -> tuple[float, ...]:
+    """How much each text of ``call`` counts; adds to ``problems`` what was wrong."""
+    count = len(call.texts)
+    weights = call.weights or ()
+    if len(weights) != count:
+        if weights or call.weights is None:
+            problems.append(Problem(call.start, call.end, NO_WEIGHTS))
+        weights = (1.0,) * count
+    bounded = tuple(min(max(weight, -MAX_WEIGHT), MAX_WEIGHT) for weight in weights)
+    if bounded != weights:
+        problems.append(Problem(call.start, call.end, TOO_HEAVY))
+    if not (call.is_blend and call.by_sum):
+        return bounded
+    total = sum(bounded)
+    if abs(total) < LEAST_SUM:
+        problems.append(Problem(call.start, call.end, NO_SUM))
+        return bounded
+    return tuple(weight / total for weight in bounded)
 
 
 def unweighted(text: str) -> str:
@@ -159,11 +247,16 @@ def cut(ends: Sequence[bool], room: int) -> list[int]:
 
 @dataclass
 class _Parser:
-    """One run over ``source``. ``stack`` has the numbers of the pieces that are open brackets, ``open`` how many of
-    each sign; ``factors`` by first piece the last one and what all between are multiplied by.
+    """One run over the characters ``begin`` to ``end`` of ``source``, which are the text number ``part``.
+
+    ``stack`` has the numbers of the pieces that are open brackets, ``open`` how many of each sign; ``factors`` by first
+    piece the last one and what all between are multiplied by; ``is_quoted`` after a quote that a swap will close.
     """
 
     source: str
+    begin: int
+    end: int
+    part: int = 0
     pieces: list[Piece] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     stack: list[int] = field(default_factory=list)
@@ -171,25 +264,30 @@ class _Parser:
     factors: dict[int, list[tuple[int, float]]] = field(default_factory=dict)
     closed: int = -1
     chunk: int = 0
+    is_quoted: bool = False
 
-    def parse(self) -> Weighted:
-        """All of it."""
-        for found in _LEXEME.finditer(self.source):
+    def parse(self) -> None:
+        """Find all pieces and problems."""
+        for found in _LEXEME.finditer(self.source, self.begin, self.end):
             self._take(found)
         for bracket in self.stack:
             self._tell(self.pieces[bracket].start, self.pieces[bracket].end, NOT_CLOSED)
-        pieces = tuple(self._weigh())
-        return Weighted(pieces, tuple(sorted(self.problems, key=lambda problem: (problem.start, problem.end))))
+        self.pieces = list(self._weigh())
 
     def _take(self, found: re.Match[str]) -> None:
         start, end = found.span()
-        kind = next(name for name in ("escape", "unknown", "open", "close", "break", "word", "other") if found[name])
+        kind = next(name for name in _KINDS if found[name])
         if kind == "escape":
             self._add(start, start + 1, "")
             self._add(start + 1, end)
+        elif kind == "swap":
+            self._swap(start, end)
         elif kind == "unknown":
-            self._tell(start, end, NOT_A_WORD if found[0].startswith("<") else NO_CALL)
+            self._tell(start, end, _why_unknown(found[0]))
             self._add(start, end)
+        elif kind == "quote":
+            self.is_quoted = True
+            self._add(start, end, "")
         elif kind == "open":
             self.stack.append(len(self.pieces))
             self.open[found[0]] += 1
@@ -206,8 +304,21 @@ class _Parser:
         else:
             self._add(start, end)
 
+    def _swap(self, start: int, end: int) -> None:
+        """``word.swap(other)``: Compel reads the word, and leaves the rest to a pipeline of InvokeAI."""
+        if self.source[start] == '"':
+            self._add(start, start + 1, "" if self.is_quoted else None)
+            self.is_quoted, start = False, start + 1
+        elif start == self.begin or self.source[start - 1].isspace():
+            self._tell(start, end, NO_CALL)
+            self._add(start, end)
+            return
+        self._tell(start, end, NO_SWAP)
+        self._add(start, end, "")
+
     def _add(self, start: int, end: int, text: str | None = None) -> None:
-        self.pieces.append(Piece(start, end, self.source[start:end] if text is None else text, 1.0, self.chunk))
+        read = self.source[start:end] if text is None else text
+        self.pieces.append(Piece(start, end, read, 1.0, self.chunk, self.part))
 
     def _tell(self, start: int, end: int, sentence: str) -> None:
         self.problems.append(Problem(start, end, sentence))
@@ -225,7 +336,7 @@ class _Parser:
         bracket = self.closed
         opened = self.pieces[bracket]
         self._add(start, end, "")
-        self.pieces[bracket] = Piece(opened.start, opened.end, "", 1.0, opened.chunk)
+        self.pieces[bracket] = replace(opened, text="")
         self._factor(bracket, self._weight_of(found, opened.end))
 
     def _pop(self) -> str:
@@ -240,7 +351,7 @@ class _Parser:
         begin = max(begin, found.start() - LOOK_BACK)
         inside = self.source[begin : found.start()]
         if found[0] == "]":
-            if turns := _TURNS.search(inside):
+            if turns := _TURNS.search(_CHOICE.sub(_blank, inside)):
                 self._tell(begin + turns.start(), found.start(), TAKES_TURNS)
             return 1 / BRACKET
         number, after = found["number"], found["after"]
@@ -273,7 +384,17 @@ class _Parser:
             for last, factor in sorted(self.factors.get(number, ()), reverse=True):
                 active.append((last, factor * (active[-1][1] if active else 1.0)))
             weight = round(min(active[-1][1], MAX_WEIGHT), 6) if active else 1.0
-            yield Piece(piece.start, piece.end, piece.text, weight, piece.chunk)
+            yield replace(piece, weight=weight) if weight != 1 else piece
+
+
+def _why_unknown(text: str) -> str:
+    if text.startswith("<"):
+        return NOT_A_WORD
+    return NOT_WHOLE if text.startswith((".and", ".add", ".blend")) else NO_CALL
+
+
+def _blank(found: re.Match[str]) -> str:
+    return " " * len(found[0])
 
 
 def weight_of_signs(signs: str) -> float:

@@ -16,8 +16,8 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QTextEdit, QToolTip, QWidget
 
 from desktop_app.core.params import clean_text
+from desktop_app.core.prompt_problems import Problem
 from desktop_app.core.reweighing import reweigh
-from desktop_app.core.weighting import Problem
 from desktop_app.ui.prompt_highlighter import PromptHighlighter, to_character, to_unit
 from desktop_app.ui.texts import param_text
 

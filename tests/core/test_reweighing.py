@@ -6,10 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from desktop_app.core.choices import read_choices
+from desktop_app.core.prompt_calls import find_call
 from desktop_app.core.reweighing import reweigh
 from desktop_app.core.weighting import parse
 
-SIGNS = [*"()[]:+-\\ ,ab1\n☂", "cat", ":1.2)", "++", "(big cat:1.3)"]
+SIGNS = [*'()[]:+-\\ ,ab1\n☂{|}"', "cat", ":1.2)", "++", "(big cat:1.3)", "{a|b}", ".swap(dog)", "<sks>"]
+TEXTS = st.lists(st.sampled_from(SIGNS), max_size=25).map("".join)
+CALLS = TEXTS.map(lambda text: f'("{text}", "dog").blend(2, -1)')
 
 
 def changed(marked, change=0.1):
@@ -37,6 +41,13 @@ def changed(marked, change=0.1):
         ("a , | , b", "a , | , b"),
         ("|", "|"),
         ("(a |cat) and (dog| b)", "(a |cat) and (dog| b)"),
+        ("a |<sks>| cat", "a (|<sks>|:1.1) cat"),
+        ("a <sk|s> cat", "a (<sk|s>:1.1) cat"),
+        ('("a |cat|", "dog").and()', '("a (|cat|:1.1)", "dog").and()'),
+        ('("a |cat", "dog|").and()', '("a |cat", "dog|").and()'),
+        ('("cat", "dog").an|d()', '("cat", "dog").an|d()'),
+        ("a |cat.swap(dog)|", "a (|cat.swap(dog)|:1.1)"),
+        ("a cat.sw|ap(dog)", "a cat.sw|ap(dog)"),
     ],
 )
 def test_words_become_heavier_where_the_selection_or_the_cursor_is(before, after):
@@ -51,7 +62,7 @@ def test_lighter_and_heavier_cancel_out_and_weights_have_ends():
 
 
 @settings(max_examples=500, deadline=None)
-@given(st.lists(st.sampled_from(SIGNS), max_size=25).map("".join), st.data())
+@given(TEXTS | CALLS, st.data())
 def test_any_text_and_place_will_do_and_no_word_is_lost(text, data):
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, len(text)))
@@ -60,3 +71,14 @@ def test_any_text_and_place_will_do_and_no_word_is_lost(text, data):
         assert 0 <= first <= last <= len(made)
         letters = [sign for sign in parse(text).text if sign.isalpha()]
         assert [sign for sign in parse(made).text if sign.isalpha()] == letters
+        assert (find_call(made) is None) == (find_call(text) is None)
+        assert len(read_choices(made).choices) == len(read_choices(text).choices)
+
+
+@pytest.mark.parametrize("tear", [False, True])
+def test_a_choice_is_not_torn(tear):
+    text = "a {red|dark blue} cat"
+    start, end = (text.index("red"), text.index(" blue")) if tear else (text.index("dark"), text.index("}"))
+    expected = text if tear else "a {red|(dark blue:1.1)} cat"
+    assert reweigh(text, start, end, 0.1)[0] == expected
+    assert reweigh(text, 2, text.index("}") + 1, 0.1)[0] == "a ({red|dark blue}:1.1) cat"

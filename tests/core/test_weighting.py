@@ -10,9 +10,13 @@ from desktop_app.core.weighting import (
     BELOW_ZERO,
     NO_CALL,
     NO_NUMBER,
+    NO_SUM,
+    NO_SWAP,
+    NO_WEIGHTS,
     NOT_A_WORD,
     NOT_CLOSED,
     NOT_OPENED,
+    NOT_WHOLE,
     TAKES_TURNS,
     TOO_HEAVY,
     cut,
@@ -20,8 +24,14 @@ from desktop_app.core.weighting import (
     unweighted,
 )
 
-SIGNS = [*"()[]:+-<>.\\|{} ,ab1\n☂", "BREAK", " BREAK ", "cat", "1.3", "++", "--", ").and(", "<lora:x", ":1.2)", ")1.3"]
-PROMPTS = st.one_of(st.lists(st.sampled_from(SIGNS), max_size=40).map("".join), st.text(max_size=80))
+SIGNS = [*'()[]:+-<>.\\|{}" ,ab1\n☂', "BREAK", " BREAK ", "cat", "1.3", "++", "--", "<lora:x", ":1.2)", ")1.3"]
+CALLS = ['("', '", "', '").blend(', '").and()', "0.7, -0.3)", "no_normalize)", ".swap(dog)", '".swap("']
+SIGNS += ["<sks>", "{a|b}", "\\{"]
+ENDS = [").and()", ").blend(1, .5)", ").blend(2,-1)"]
+LOOSE = st.one_of(st.lists(st.sampled_from(SIGNS + CALLS), max_size=40).map("".join), st.text(max_size=80))
+WHOLE = st.tuples(st.lists(LOOSE, min_size=1, max_size=4), st.sampled_from(ENDS))
+PROMPTS = LOOSE | WHOLE.map(lambda each: "(" + ", ".join(f'"{text}"' for text in each[0]) + each[1])
+"""Of every other prompt, texts in a call."""
 
 
 def read(text):
@@ -42,6 +52,9 @@ def read(text):
         ("(a (b:1.2) c:1.5)", [("a ", 1.5), ("b", 1.8), (" c", 1.5)]),
         ("قِطّ++", [("قِطّ", 1.21)]),
         (r"\(cat\) c\+\+", [("(cat) c++", 1.0)]),
+        ("a <sks>++ cat", [("a ", 1.0), ("<sks>", 1.21), (" cat", 1.0)]),
+        (r"\{a\|b\} \"cat\"", [('{a|b} "cat"', 1.0)]),
+        ("[{a|b} cat]", [("{a|b} cat", 0.909091)]),
         ("", []),
     ],
 )
@@ -85,12 +98,50 @@ def test_a_break_begins_a_chunk_and_empty_ones_are_left_out():
         ("[cat|dog]", "|dog", TAKES_TURNS),
         ("[cat:dog:0.5]", ":0.5", TAKES_TURNS),
         ("<lora:ink:0.8> cat", "<lora:ink:0.8>", NOT_A_WORD),
-        ('("a", "b").blend(1, 1)', ".blend(1, 1)", NO_CALL),
+        ('a ("a", "b").blend(1, 1)', ".blend(1, 1)", NOT_WHOLE),
+        ('("a", "b").and(), rain', ".and()", NOT_WHOLE),
+        ('("a", "b").blend(1)', "1", NO_WEIGHTS),
+        ('("a", "b").and(1, much)', "1, much", NO_WEIGHTS),
+        ('("a", "b").blend(1, -1)', "1, -1", NO_SUM),
+        ('("a", "b").blend(1, 11)', "1, 11", TOO_HEAVY),
+        ('("a", "(b").blend()', "(", NOT_CLOSED),
+        ('a "cat".swap("dog") sat', '.swap("dog")', NO_SWAP),
+        ("a cat.swap((big) dog, s_start=0.1)", ".swap((big) dog, s_start=0.1)", NO_SWAP),
+        ("a .swap(dog)", ".swap(dog)", NO_CALL),
+        ("cat.attend(1.3)", ".attend(1.3)", NO_CALL),
+        ("cat withLora(ink, 0.8)", "withLora(ink, 0.8)", NO_CALL),
     ],
 )
 def test_what_means_nothing_is_told_where_it_stands(text, marked, sentence):
     (problem,) = parse(text).problems
     assert (text[problem.start : problem.end], problem.sentence) == (marked, sentence)
+
+
+def parts(text):
+    return [(part.weight, [[each.text for each in chunk] for chunk in part.chunks]) for part in parse(text).parts]
+
+
+def test_texts_of_a_blend_have_shares_of_the_whole():
+    assert parts('("a cat++", "a dog").blend(3, 1)') == [(0.75, [["a ", "cat"]]), (0.25, [["a dog"]])]
+    assert parts('("a", "b").blend(1, -.5)') == [(2.0, [["a"]]), (-1.0, [["b"]])]
+    assert parts('("a", "b").blend(1, -1, no_normalize)') == [(1.0, [["a"]]), (-1.0, [["b"]])]
+
+
+def test_texts_that_are_joined_have_chunks_of_their_own():
+    assert parts('("a BREAK b", "c, (d)").and(1, 0.5)') == [(1.0, [["a "], ["b"]]), (0.5, [["c, ", "d"]])]
+    assert parts('("a", " ", big (b, c)).and()') == [(1.0, [["a"]]), (1.0, [["big ", "b, c"]])]
+    assert parse('("a", "b").and()').text == "a b"
+
+
+def test_one_text_in_a_call_is_that_text():
+    assert parse('("a \\"cat\\"").and()').is_plain
+    assert parse('("a \\"cat\\"").blend(3)').text == 'a "cat"'
+    assert not parse('("a").and(2)').is_plain
+
+
+def test_words_that_would_be_swapped_are_the_first_ones():
+    assert parse('a "big cat".swap("dog") sat').text == "a big cat sat"
+    assert parse("a (big cat).swap(dog) sat").text == "a big cat sat"
 
 
 def test_a_bracket_of_another_kind_does_not_close():
@@ -117,9 +168,11 @@ def test_a_text_that_lost_its_weights_has_none_to_lose_and_says_the_same(text):
     assert not parse(plain).problems
 
 
-@pytest.mark.parametrize(
-    "text", ["(" * 5000 + "a" + ")" * 5000, "[(" * 5000, "(" * 5000 + "]" * 5000, " " * 9999, ":1" * 5000, "a+" * 5000]
-)
+LONG = ["(" * 5000 + "a" + ")" * 5000, "[(" * 5000, "(" * 5000 + "]" * 5000, " " * 9999, ":1" * 5000, "a+" * 5000]
+LONG_CALLS = ['"' * 9999, '.swap("' * 1400, '"a' * 5000, '("a", ' * 2000, "(a," * 3000 + ").and()", "<" * 9999]
+
+
+@pytest.mark.parametrize("text", LONG + LONG_CALLS)
 def test_deep_and_long_ones_too(text):
     weighted = parse(text)
     assert "".join(text[piece.start : piece.end] for piece in weighted.pieces) == text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from engine_runs import NEVER, SAME, Recorder, distance, paint
 from support import make_request
@@ -14,7 +16,7 @@ from desktop_app.core.request import Stage, StageKind
 from desktop_app.core.weighting import parse
 from desktop_app.engine.diffusers_engine import DiffusersEngine
 from desktop_app.engine.pipelines import load_pipelines
-from desktop_app.engine.weighting import _embeddings, read_stage
+from desktop_app.engine.weighting import _embeddings, _Reader, read_stage
 
 SD = "Stable Diffusion"
 LONG = "the cat, " * 30 + "catastrophe " * 10
@@ -74,6 +76,11 @@ def by_compel(loaded, prompt, negative_prompt):
         one = compel.Compel(
             getattr(pipeline, tokenizer),
             getattr(pipeline, encoder),
+            compel.DiffusersTextualInversionManager(
+                SimpleNamespace(
+                    tokenizer=getattr(pipeline, tokenizer), maybe_convert_prompt=pipeline.maybe_convert_prompt
+                )
+            ),
             truncate_long_prompts=False,
             returned_embeddings_type=kind,
             split_long_text_mode=SplitLongTextMode.WORDS,
@@ -108,6 +115,46 @@ def test_weights_do_what_they_do_in_compel(loaded, prompt):
         assert differ(*pair) < 1e-5
     plain = read(loaded, parse(prompt).text, "the dog")
     assert differ(read(loaded, prompt)[0], plain[0]) > 1e-3
+
+
+CALLS = [
+    '("the cat", "a dog").blend(0.7, 0.3)',
+    '("the cat", "a dog", "the sun").blend(2, -0.5, 1)',
+    '("the cat", "a dog").blend(1, -1, no_normalize)',
+    '("the cat++ sat", "a dog-- (big)0.5").blend()',
+    f'("the cat", "{LONG}").blend(1, 2)',
+    '("the cat++", "a dog").and()',
+    '("the cat", "a dog-", "the sun").and(1, 0.5, -1)',
+    f'("{LONG}", "a dog").and(0.9, 1)',
+    'a "big cat".swap("dog") sat',
+    "the++ cat.swap(big dog, s_end=0.3) sat",
+]
+
+
+@pytest.mark.parametrize("prompt", CALLS)
+def test_calls_do_what_they_do_in_compel(loaded, prompt):
+    for pair in zip(read(loaded, prompt, "the dog+"), by_compel(loaded, prompt, "the dog+"), strict=False):
+        assert differ(*pair) < 1e-5
+    plain = read(loaded, parse(prompt).text, "the dog+")
+    is_swap = "swap" in prompt
+    assert (
+        is_swap or plain[0].shape != read(loaded, prompt)[0].shape or differ(read(loaded, prompt)[0], plain[0]) > 1e-3
+    )
+
+
+def test_a_negative_prompt_may_be_a_blend_too(loaded):
+    blend = '("the cat", "a dog").blend(1, 3)'
+    for pair in zip(read(loaded, "sun", blend), by_compel(loaded, "sun", blend), strict=False):
+        assert differ(*pair) < 1e-5
+
+
+def test_a_blend_as_a_whole_is_blended_and_joined_texts_are_the_first_one(loaded):
+    if loaded[0].text_encoders[-1] != "text_encoder_2":
+        assert len(read(loaded, "the cat")) == 2
+        return
+    cat, dog = (read(loaded, prompt)[2] for prompt in ("the cat", "a dog"))
+    assert differ(read(loaded, '("the cat", "a dog").blend(3, 1)')[2], cat * 0.75 + dog * 0.25) < 1e-5
+    assert differ(read(loaded, '("the cat", "a dog").and()')[2], cat) == 0
 
 
 def test_a_long_prompt_is_read_in_chunks_as_by_compel(loaded):
@@ -151,6 +198,75 @@ def test_each_family_paints_by_weights_and_long_prompts(loaded):
         steps = {"num_inference_steps": 4, "strength": 0.5, "generator": noise}
         made.append(pipeline(**words, **steps, image=picture, output_type="pt").images)
     assert len({tuple(each.flatten().tolist()) for each in made}) == 3
+
+
+@pytest.fixture(scope="module")
+def taught(loaded, tmp_path_factory):
+    """A pipeline that was taught one word of one vector and one of three, from safetensors files."""
+    family, pipeline = loaded
+    folder = tmp_path_factory.mktemp("words")
+    parts = list(zip(family.tokenizers, family.text_encoders, strict=True))
+    for word, vectors in (("<one>", 1), ("<style>", 3)):
+        for number, (tokenizer, part) in enumerate(parts):
+            encoder = getattr(pipeline, part)
+            path = folder / f"{vectors}-{number}.safetensors"
+            write_words(path, word, vectors, encoder.config.hidden_size)
+            pipeline.load_textual_inversion(
+                str(folder), weight_name=path.name, tokenizer=getattr(pipeline, tokenizer), text_encoder=encoder
+            )
+    yield family, pipeline
+    for tokenizer, part in parts:
+        pipeline.unload_textual_inversion(tokenizer=getattr(pipeline, tokenizer), text_encoder=getattr(pipeline, part))
+
+
+def write_words(path, word, vectors, width):
+    import torch
+    from safetensors.torch import save_file
+
+    noise = torch.Generator().manual_seed(vectors)
+    save_file({word: torch.randn(vectors, width, generator=noise)}, path)
+
+
+TAUGHT = ("a <style> cat", "<one>", "<style><one>, <style>", "a cat in <style>, by <one>")
+
+
+def test_words_that_were_taught_are_those_of_the_pipeline(taught):
+    import torch
+
+    for prompt in TAUGHT:
+        pairs = zip(read(taught, prompt, "<one> dog"), their_own(taught, prompt, "<one> dog"), strict=True)
+        assert all(torch.equal(ours, theirs) for ours, theirs in pairs)
+    untaught = read(taught, "a <other> cat")
+    assert differ(read(taught, "a <style> cat")[0], untaught[0]) > 1e-3
+
+
+@pytest.mark.parametrize(
+    "prompt", ["a <style>++ cat", "(the <style> cat)1.3, <one>-", '("a <style>", "<one>++").blend(2, 1)']
+)
+def test_words_that_were_taught_have_weights(taught, prompt):
+    for pair in zip(read(taught, prompt, "<one> dog"), by_compel(taught, prompt, "<one> dog"), strict=False):
+        assert differ(*pair) < 1e-5
+
+
+def test_a_prompt_of_one_chunk_with_a_taught_word_is_left_to_the_pipeline(taught):
+    family, pipeline = taught
+    plain, embeddings = read_stage(pipeline, family, stage("a <style> cat", "dog"))
+    assert (plain.prompt, embeddings) == ("a <style> cat", {})
+    assert read_stage(pipeline, family, stage("a <style> cat " * 16, "dog"))[1]
+
+
+def test_chunks_are_cut_between_words_that_were_taught(taught):
+    family, pipeline = taught
+    reader = _Reader(pipeline, family.tokenizers[0])
+    chunks = reader.chunks(parse("<style> " * 60).parts[0])
+    assert [len(chunk) for chunk in chunks] == [75, 75, 30]
+    chunks = reader.chunks(parse("<one> <one>" + "<style> " * 60).parts[0])
+    assert [len(chunk) for chunk in chunks] == [74, 75, 33]
+
+
+def test_families_that_read_no_weights_are_given_braces_without_backslashes(loaded):
+    plain, _ = read_stage(loaded[1], family_named("Flux"), stage(r"a \{b\|c\} (cat:1.2)", r"\\"))
+    assert (plain.prompt, plain.negative_prompt) == ("a {b|c} (cat:1.2)", "\\")
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from support import STARTER
 from tiny import write_tokenizer
@@ -99,12 +101,13 @@ def test_chunks_are_cut_as_the_engine_cuts_them(tokenizer_folder):
     from transformers import CLIPTokenizer
 
     from desktop_app.core.weighting import parse
-    from desktop_app.engine.weighting import _chunks
+    from desktop_app.engine.weighting import _Reader
 
     tokenizer = CLIPTokenizer.from_pretrained(tokenizer_folder)
+    reader = _Reader(SimpleNamespace(tokenizer=tokenizer), "tokenizer")
     for text in ("", "the cat " * 100, "catastrophe, " * 30, "a" * 400, "a BREAK b", "the (cat:1.3) ☂"):
-        prompt = parse(text)
-        expected = _chunks(tokenizer, prompt)
-        words = [[fragment.text for fragment in chunk] for chunk in prompt.chunks]
+        (part,) = parse(text).parts
+        expected = reader.chunks(part)
+        words = [[fragment.text for fragment in chunk] for chunk in part.chunks]
         counter = TokenCounter(tokenizer_folder, tokenizer.model_max_length)
         assert counter.count_chunks(words) == (sum(map(len, expected)), len(expected))
