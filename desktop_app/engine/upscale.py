@@ -25,6 +25,7 @@ from PIL import Image
 from desktop_app.core.errors import RequestError
 from desktop_app.core.kinds import FACTORS, StageKind
 from desktop_app.core.request import Stage
+from desktop_app.engine.tiles import Tiling
 
 TILE = 256
 """Side, in pixels of the small picture, of what `upscale_pixels` enlarges at once."""
@@ -128,23 +129,28 @@ def upscale_pixels(
 
     _check_noise(pipeline, stage)
     whole = _fill_up(picture, pipeline.vae_scale_factor)
-    columns, rows = (_places(side, tile, overlap) for side in whole.size)
-    total = len(columns) * len(rows) * _count(pipeline.scheduler, stage.steps)
+    tiling = Tiling(whole.size, X4, tile, overlap)
+    total = len(tiling) * _count(pipeline.scheduler, stage.steps)
     call = _Call(pipeline, stage, generator, _Steps(on_step, total), dict(prompts or {}))
-    if len(columns) == len(rows) == 1:
-        pixels = call.run(whole)
-        return pixels[:, : X4 * picture.height, : X4 * picture.width] if numpy.isfinite(pixels).all() else None
-    noise = call.noise(whole.size)
-    made = numpy.zeros((1, X4 * whole.height, X4 * whole.width, 3), dtype=numpy.float32)
-    for (top, bottom), down in zip(rows, _shares(rows), strict=True):
-        for (left, right), across in zip(columns, _shares(columns), strict=True):
-            piece = tuple(each[:, :, top:bottom, left:right] for each in noise)
-            pixels = call.run(whole.crop((left, top, right, bottom)), piece)
-            if not numpy.isfinite(pixels).all():
-                return None
-            share = down[:, None, None] * across[None, :, None]
-            made[:, X4 * top : X4 * bottom, X4 * left : X4 * right] += pixels * share
+    made = call.run(whole) if len(tiling) == 1 else _run_tiles(call, whole, tiling)
+    if made is None or not numpy.isfinite(made).all():
+        return None
     return made[:, : X4 * picture.height, : X4 * picture.width]
+
+
+def _run_tiles(call: _Call, whole: Image.Image, tiling: Tiling) -> Any | None:
+    """Pixels of ``whole``; None as soon as some are not numbers."""
+    import numpy
+
+    noise, canvas = call.noise(whole.size), tiling.canvas()
+    for tile in tiling:
+        left, top, right, bottom = tile.box
+        first, second = (each[:, :, top:bottom, left:right] for each in noise)
+        pixels = call.run(whole.crop(tile.box), (first, second))[0]
+        if not numpy.isfinite(pixels).all():
+            return None
+        tiling.lay(canvas, tile, pixels)
+    return canvas[None]
 
 
 class _Call:
@@ -219,41 +225,7 @@ def _fill_up(picture: Image.Image, multiple: int) -> Image.Image:
     return Image.fromarray(filled)
 
 
-# Tiles and steps ---------------------------------------------------------------------------------
-
-
-def _places(side: int, tile: int, overlap: int) -> list[tuple[int, int]]:
-    """Where tiles begin and end along a ``side``: all of one length, evenly spread, from edge to edge."""
-    if side <= tile:
-        return [(0, side)]
-    count = math.ceil((side - tile) / (tile - overlap)) + 1
-    begins = [round(number * (side - tile) / (count - 1)) for number in range(count)]
-    return [(begin, begin + tile) for begin in begins]
-
-
-def _shares(places: list[tuple[int, int]]) -> list[Any]:
-    """For each place along a side the share (4 tile) of the finished pixels that its tile gives: it rises from the
-    neighbour's edge to its own and falls likewise, and all shares of one pixel are 1 together.
-    """
-    import numpy
-
-    weights = []
-    for number, (begin, end) in enumerate(places):
-        weight = numpy.ones(X4 * (end - begin))
-        if number:
-            width = X4 * (places[number - 1][1] - begin)
-            weight[:width] *= (numpy.arange(width) + 0.5) / width
-        if number + 1 < len(places):
-            width = X4 * (end - places[number + 1][0])
-            weight[-width:] *= (numpy.arange(width)[::-1] + 0.5) / width
-        weights.append(weight)
-    total = numpy.zeros(X4 * places[-1][1])
-    for (begin, end), weight in zip(places, weights, strict=True):
-        total[X4 * begin : X4 * end] += weight
-    return [
-        (weight / total[X4 * begin : X4 * end]).astype(numpy.float32)
-        for (begin, end), weight in zip(places, weights, strict=True)
-    ]
+# Steps -------------------------------------------------------------------------------------------
 
 
 class _Steps:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy
 import pytest
@@ -17,7 +16,8 @@ from desktop_app.core.families import UPSCALER, family_named
 from desktop_app.core.request import Stage, StageKind
 from desktop_app.engine.pipelines import load_pipelines
 from desktop_app.engine.schedulers import make_scheduler
-from desktop_app.engine.upscale import _places, _shares, decode, largest_call, upscale_latents, upscale_pixels
+from desktop_app.engine.tiles import spans
+from desktop_app.engine.upscale import decode, largest_call, upscale_latents, upscale_pixels
 from desktop_app.engine.weighting import read_stage
 
 DOUBLE = Stage(StageKind.LATENT_UPSCALE, "tiny", "the cat", "dog", steps=3, guidance_scale=5.0)
@@ -221,8 +221,7 @@ def test_no_step_at_a_seam_is_larger_than_within_the_tiles(fourfold):
     flat = Image.new("RGB", (56, 32), (90, 140, 60))
     made = upscale_pixels(fourfold, FOURFOLD, flat, noise(), ignore, tile=32, overlap=8)[0]
     steps = numpy.abs(numpy.diff(made, axis=1)).mean(axis=(0, 2))
-    places = _places(56, 32, 8)
-    edges = {4 * edge - 1 for place in places for edge in place if 0 < edge < 56}
+    edges = {4 * edge - 1 for place in spans(56, 32, 8) for edge in place if 0 < edge < 56}
     inner = [step for column, step in enumerate(steps) if column not in edges]
     assert edges
     assert max(steps[column] for column in edges) <= max(inner)
@@ -250,22 +249,6 @@ def test_half_precision_enlarges_without_a_word(folders):
     made = upscale_pixels(half, FOURFOLD, make_picture((24, 16)), noise(), ignore, tile=16, overlap=4)
     assert made.shape == (1, 64, 96, 3)
     assert half.vae.dtype == torch.float16
-
-
-# Tiles -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("side", "tile", "overlap"), [(1024, 256, 32), (257, 256, 32), (60, 16, 4), (600, 256, 200)])
-def test_tiles_reach_from_edge_to_edge_and_their_shares_are_one_together(side, tile, overlap):
-    places = _places(side, tile, overlap)
-    assert places[0][0] == 0
-    assert places[-1][1] == side
-    assert all(end - begin == tile for begin, end in places)
-    assert all(first[1] - second[0] >= overlap for first, second in pairwise(places))
-    total = numpy.zeros(4 * side)
-    for (begin, end), share in zip(places, _shares(places), strict=True):
-        total[4 * begin : 4 * end] += share
-    assert numpy.allclose(total, 1, atol=1e-6)
 
 
 def test_memory_is_planned_for_one_tile():
