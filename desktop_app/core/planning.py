@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from desktop_app.core.adapter import DescribeAdapter
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.errors import RequestError
 from desktop_app.core.kinds import UPSCALES, StageKind
@@ -58,13 +59,14 @@ def plan_run(
     init_size: Size | None,
     info: CheckpointInfo,
     describe: Describe | None = None,
+    describe_adapter: DescribeAdapter | None = None,
     *,
     has_mask: bool = False,
 ) -> RunFacts:
     """The facts of one run on an init image of ``init_size`` pixels, or on none. ``describe`` tells of the other
-    checkpoints; None takes them as they are. Raises `RequestError`.
+    checkpoints, ``describe_adapter`` of adapters; None takes them as they are. Raises `RequestError`.
     """
-    return _plan(params, init_size, info, describe, has_mask=has_mask)[0]
+    return _plan(params, init_size, info, describe, describe_adapter, has_mask=has_mask)[0]
 
 
 def build_request(
@@ -74,10 +76,11 @@ def build_request(
     seed: int,
     describe: Describe | None = None,
     mask: ImageRef | None = None,
+    describe_adapter: DescribeAdapter | None = None,
 ) -> Request:
     """The request for one picture with ``seed``; ``params.seed`` and ``params.count`` are not looked at."""
     size = init_image.size if init_image else None
-    facts, staging = _plan(params, size, info, describe, has_mask=mask is not None)
+    facts, staging = _plan(params, size, info, describe, describe_adapter, has_mask=mask is not None)
     width, height = facts.working_size
     is_masked = any(kind is StageKind.INPAINT for kind in facts.stage_kinds)
     return Request(
@@ -98,10 +101,17 @@ def build_request(
 
 
 def _plan(
-    params: Params, init_size: Size | None, info: CheckpointInfo, describe: Describe | None, *, has_mask: bool
+    params: Params,
+    init_size: Size | None,
+    info: CheckpointInfo,
+    describe: Describe | None,
+    describe_adapter: DescribeAdapter | None,
+    *,
+    has_mask: bool,
 ) -> tuple[RunFacts, Staging]:
     validate(params, has_init_image=False)
-    staging = plan_stages(params, info, describe, has_init_image=init_size is not None, has_mask=has_mask)
+    has_init_image = init_size is not None
+    staging = plan_stages(params, info, describe, describe_adapter, has_init_image=has_init_image, has_mask=has_mask)
     planned = staging.planned
     working = _working_size(params, init_size, info.native_size, planned)
     placement = plan_placement(init_size, working, params.fit) if init_size else None
@@ -149,6 +159,7 @@ def build_requests(
     draw: Callable[[], int] = draw_seed,
     describe: Describe | None = None,
     mask: ImageRef | None = None,
+    describe_adapter: DescribeAdapter | None = None,
 ) -> list[Request]:
     """``params.count`` requests: seeds count up from a fixed seed, and are drawn one by one from a random one.
 
@@ -163,7 +174,7 @@ def build_requests(
             param="seed",
         )
     seeds = [draw() if params.seed is None else params.seed + index for index in range(params.count)]
-    return [build_request(params, init_image, info, seed, describe, mask) for seed in seeds]
+    return [build_request(params, init_image, info, seed, describe, mask, describe_adapter) for seed in seeds]
 
 
 def _working_size(params: Params, init_size: Size | None, native: int, planned: Sequence[Planned]) -> Size:

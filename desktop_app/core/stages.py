@@ -7,12 +7,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from desktop_app.core.adapter import DescribeAdapter, active, check_adapters, unused_adapters
 from desktop_app.core.chain_stages import add_cards
 from desktop_app.core.checkpoint import CheckpointInfo
+from desktop_app.core.conditions import Adapter, Control
+from desktop_app.core.controls import check_control_stage, check_controls, unused_by_controls
 from desktop_app.core.errors import CheckpointError, RequestError
 from desktop_app.core.families import family_named
 from desktop_app.core.family import MARKS, REFINER_PARAMS, Family
-from desktop_app.core.kinds import StageKind
+from desktop_app.core.kinds import UPSCALES, StageKind
 from desktop_app.core.params import DEFAULT_SCHEDULER, PARAM_SPECS, Params, clean_text, handover_step
 from desktop_app.core.planned import Describe, Planned, least_strength
 from desktop_app.core.request import Stage
@@ -38,10 +41,16 @@ class Staging:
 
 
 def plan_stages(
-    params: Params, info: CheckpointInfo, describe: Describe | None, *, has_init_image: bool, has_mask: bool = False
+    params: Params,
+    info: CheckpointInfo,
+    describe: Describe | None,
+    describe_adapter: DescribeAdapter | None = None,
+    *,
+    has_init_image: bool,
+    has_mask: bool = False,
 ) -> Staging:
-    """The stages for ``params`` with the checkpoint ``info``. ``describe`` tells of the other checkpoints; where it is
-    None, they are taken as they are. Raises `RequestError`.
+    """The stages for ``params`` with the checkpoint ``info``. ``describe`` tells of the other checkpoints and
+    ``describe_adapter`` of adapters; where it is None, they are taken as they are. Raises `RequestError`.
     """
     family = family_of_checkpoint(info)
     if not params.first_stage:
@@ -49,8 +58,35 @@ def plan_stages(
         return Staging(tuple(add_cards(params, [], info, describe, has_mask=has_mask)), ())
     kind = _choose_kind(info, family, has_init_image=has_init_image, has_mask=has_mask)
     own = _own_stages(params, Planned(_first_stage(params, info, family, kind), info, family), describe)
-    unused = _unused(params, family, has_init_image=has_init_image)
-    return Staging(tuple(add_cards(params, own, info, describe, has_mask=has_mask)), unused)
+    check_controls(params.controls, info, family, describe, has_init_image=has_init_image)
+    check_adapters(params.adapters, info, family, describe_adapter)
+    own[0] = own[0].with_stage(replace(own[0].stage, controls=_on(params.controls)))
+    check_control_stage(own[0].stage, family)
+    planned = add_cards(params, own, info, describe, has_mask=has_mask)
+    adapters = active(params.adapters)
+    planned = [_adapt(each, params.checkpoint, adapters) for each in planned]
+    unused = (
+        *_unused(params, family, has_init_image=has_init_image),
+        *unused_by_controls(params.controls, family),
+        *(unused_adapters(adapters, _prompts(planned), describe_adapter) if describe_adapter else ()),
+    )
+    return Staging(tuple(planned), unused)
+
+
+def _on(controls: tuple[Control, ...]) -> tuple[Control, ...]:
+    return tuple(control for control in controls if control.is_on)
+
+
+def _adapt(planned: Planned, checkpoint: str, adapters: tuple[Adapter, ...]) -> Planned:
+    """The stage with ``adapters``, if it runs on the ``checkpoint`` that they were chosen for."""
+    stage = planned.stage
+    if stage.checkpoint != checkpoint or stage.kind in UPSCALES:
+        return planned
+    return planned.with_stage(replace(stage, adapters=adapters))
+
+
+def _prompts(planned: list[Planned]) -> list[str]:
+    return [text for each in planned for text in (each.stage.prompt, each.stage.negative_prompt)]
 
 
 def _own_stages(params: Params, first: Planned, describe: Describe | None) -> list[Planned]:

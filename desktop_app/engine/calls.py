@@ -75,6 +75,7 @@ _ADAPTED: Mapping[str, Callable[[Any, Arguments], Arguments]] = MappingProxyType
             (
                 "QwenImagePipeline",
                 "QwenImageImg2ImgPipeline",
+                "QwenImageInpaintPipeline",
                 "QwenImageEditPipeline",
                 "QwenImageEditPlusPipeline",
             ),

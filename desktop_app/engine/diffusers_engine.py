@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from desktop_app import __version__
+from desktop_app.core.adapter import FindAdapter
 from desktop_app.core.conditions import Control
 from desktop_app.core.engine import (
     CancelFlag,
@@ -25,12 +26,14 @@ from desktop_app.core.errors import Cancelled, OutOfMemory, StudioError
 from desktop_app.core.image_ref import ImageRef
 from desktop_app.core.params import Fit
 from desktop_app.core.request import Request
+from desktop_app.engine.controls import ControlNets
 from desktop_app.engine.deriving import derive_ref
 from desktop_app.engine.devices import choose_device
 from desktop_app.engine.pipelines import quieten_libraries
 from desktop_app.engine.residency import Residency
 from desktop_app.engine.run import Run
 from desktop_app.engine.workshop import Workshop
+from desktop_app.store.adapters import find_in_place
 
 
 class DiffusersEngine:
@@ -49,7 +52,7 @@ class DiffusersEngine:
         device: str | None = None,
         preview: bool = True,
         offload_dir: Path | None = None,
-        find_adapter: CheckpointPath = Path,
+        find_adapter: FindAdapter = find_in_place,
     ) -> None:
         self._find_checkpoint = find_checkpoint
         self._find_adapter = find_adapter
@@ -133,7 +136,8 @@ class DiffusersEngine:
                 torch.set_num_threads(self._threads)
             residency = Residency(self._device or choose_device(), disk=self._offload_dir)
             residency.configure(self._options)
-            self._workshop = Workshop(residency, self._find_checkpoint, self._find_adapter)
+            controls = ControlNets(self._find_checkpoint, residency.device, disk=self._offload_dir)
+            self._workshop = Workshop(residency, self._find_checkpoint, self._find_adapter, controls)
         return self._workshop
 
     def _environment(self) -> dict[str, Any]:

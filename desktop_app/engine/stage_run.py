@@ -18,7 +18,9 @@ from desktop_app.core.kinds import FACTORS, UPSCALES, StageKind
 from desktop_app.core.params import DEFAULT_SCHEDULER, Fit
 from desktop_app.core.planned import steps_of
 from desktop_app.core.request import Stage
+from desktop_app.engine.adapters import adapted
 from desktop_app.engine.arguments import arguments, prior_arguments, run_kind, unread_text, with_embeddings
+from desktop_app.engine.controls import control_arguments
 from desktop_app.engine.deriving import derive_image, placed_picture
 from desktop_app.engine.faults import running
 from desktop_app.engine.framing import Picture, View
@@ -114,8 +116,7 @@ class StageRun:
                 self._run.notes += self._residency.notes
                 return made
             del self._run.notes[told:]
-            if self._workshop.controls:
-                self._workshop.controls.drop()
+            self._workshop.controls.drop()
             self._residency.step_down(path, full)
 
     def _load(self, path: Path) -> Resident:
@@ -188,20 +189,11 @@ class StageRun:
     @contextmanager
     def _conditioned(self, resident: Resident, family: Family) -> Iterator[tuple[Any, dict[str, Any]]]:
         """The pipeline of the stage with its adapters and control images, and the arguments that these add."""
-        kind = run_kind(family, self._stage.kind)
-        pipeline = resident.pipelines[kind]
+        pipeline = resident.pipelines[run_kind(family, self._stage.kind)]
         added: dict[str, Any] = {}
         if self._controls:
-            from desktop_app.engine.controls import control_arguments
-
-            if not family.reads_controls:
-                pipeline = self._workshop.controls.pipeline(resident, family, replace(self._stage, kind=kind))
-            added = control_arguments(family, replace(self._stage, kind=kind), self._controls)
-        if not self._stage.adapters:
-            yield pipeline, added
-            return
-        from desktop_app.engine.adapters import adapted
-
+            pipeline = self._workshop.controls.pipeline(resident, family, self._stage)
+            added = control_arguments(family, self._stage, self._controls)
         find = self._workshop.find_adapter
         with adapted(resident, pipeline, family, self._stage.adapters, find) as found:
             self._run.notes += [note for note in found.notes if note not in self._run.notes]

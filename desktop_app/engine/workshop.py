@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from desktop_app.core.adapter import FindAdapter
 from desktop_app.core.engine import CheckpointPath
+from desktop_app.engine.controls import ControlNets
 from desktop_app.engine.residency import Residency
 from desktop_app.engine.stage_cache import StageCache
 from desktop_app.store.any_checkpoint import Stamp, stamp_of
@@ -18,9 +20,9 @@ class Workshop:
 
     residency: Residency
     find_checkpoint: CheckpointPath
-    find_adapter: CheckpointPath
+    find_adapter: FindAdapter
+    controls: ControlNets
     cache: StageCache = field(default_factory=StageCache)
-    controls: Any = None
     _pixel_upscaler: tuple[Path, Stamp, Any] | None = None
 
     def pixel_upscaler(self, path: Path) -> Any:
@@ -37,6 +39,5 @@ class Workshop:
     def clear(self) -> None:
         """Give all memory back, but for what the stages have made."""
         self._pixel_upscaler = None
-        if self.controls:
-            self.controls.drop()
+        self.controls.drop()
         self.residency.clear()
