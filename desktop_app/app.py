@@ -42,6 +42,7 @@ from desktop_app.studio.document import Document
 from desktop_app.studio.downloads import Downloads
 from desktop_app.studio.gallery_model import GalleryModel
 from desktop_app.studio.jobs import JobQueue
+from desktop_app.studio.lineage_model import LineageModel
 from desktop_app.studio.recipe_book import RecipeBook
 from desktop_app.studio.settings import Settings
 from desktop_app.studio.worker import WorkerThread
@@ -118,11 +119,13 @@ class _Composition:
         self._recipes = RecipeBook(recipes, self._document)
         self._jobs = JobQueue(session, gallery)
         self._model = GalleryModel(gallery, self._document.undo_stack)
+        self._lineage = LineageModel(gallery, self._model)
         self._thread = WorkerThread(engine, gallery)
         parts = Parts(
             self._document,
             self._jobs,
             self._model,
+            self._lineage,
             self._settings,
             Folders(paths.data_dir, paths.checkpoints, paths.logs, resources_dir()),
             partial(_list_checkpoints, checkpoints, catalog),
@@ -198,6 +201,7 @@ class _Composition:
             self._jobs.close,
             self._stop_engine,
             self._settings.flush,
+            self._lineage.close,
             self._model.close,
         ):
             try:

@@ -19,6 +19,7 @@ from desktop_app.core.request import Request
 from desktop_app.core.variation import Variation
 from desktop_app.studio.opener import Source
 from desktop_app.studio.pool import PoolRunner
+from desktop_app.studio.restoring import PARTS
 from desktop_app.ui.canvas import DropZone, read_paste
 from desktop_app.ui.canvas_presenter import read_picture
 from desktop_app.ui.dialogs import AboutDialog, RestoreDialog, UrlDialog, show_folder
@@ -100,16 +101,21 @@ class Commands(QObject):
         window.generate_panel.generate_requested.connect(self.generate)
         window.prompt_panel.open_checkpoint_requested.connect(self.open_checkpoint)
         window.first_painted.connect(self.refresh_checkpoints)
-        for source in (window.gallery_panel, window.strip):
+        gallery, lineage = window.gallery_panel, window.lineage_panel
+        for source in (gallery, lineage, window.strip):
             source.shown.connect(self.show_variation)
-        panel = window.gallery_panel
-        panel.use_requested.connect(self._document.use_as_init_image)
-        panel.restore_requested.connect(self.restore)
-        panel.reveal_requested.connect(self.reveal)
-        panel.copy_requested.connect(self.copy)
-        panel.export_requested.connect(self.export)
-        panel.trashed.connect(self._on_trashed)
-        panel.trash_notice.undo_requested.connect(self._document.undo_stack.undo)
+        for panel in (gallery, lineage):
+            panel.use_requested.connect(self._document.use_as_init_image)
+            panel.restore_requested.connect(self.restore)
+            panel.reveal_requested.connect(self.reveal)
+            panel.copy_requested.connect(self.copy)
+            panel.export_requested.connect(self.export)
+        gallery.trashed.connect(self._on_trashed)
+        gallery.trash_notice.undo_requested.connect(self._document.undo_stack.undo)
+        lineage.init_shown.connect(self._show_init_image)
+        lineage.photo_requested.connect(self._document.open_image)
+        lineage.branch_requested.connect(self.branch)
+        lineage.trash_requested.connect(self.trash)
 
     def _connect_studio(self, window: MainWindow) -> None:
         for signal in (
@@ -190,9 +196,16 @@ class Commands(QObject):
         """Look at ``variation``."""
         self._presenter.show_variation(variation)
 
+    def _show_init_image(self) -> None:
+        self._presenter.show_variation(None)
+
     def restore(self, variation: Variation) -> None:
         """Ask which parts of ``variation`` to take over."""
         self._restore_request(variation.request)
+
+    def branch(self, variation: Variation) -> None:
+        """Take over all that made ``variation``, a stage of a chain, so as to go on from there in another way."""
+        self._document.restore(variation.request, set(PARTS))
 
     def export(self, variation: Variation) -> None:
         """Copy the file of ``variation`` to where the user says."""
@@ -274,7 +287,8 @@ class Commands(QObject):
     def _on_trashed(self, ids: list[str]) -> None:
         """What is in the trash is not on the canvas; as long as nothing else was done, Undo is at hand."""
         self._window.gallery_panel.trash_notice.tell(len(ids))
-        if self._presenter.shown is not None and self._presenter.shown.id in ids:
+        shown = self._presenter.shown
+        if shown is not None and (shown.id in ids or shown.chain_id in ids):
             self._presenter.show_variation(None)
 
     def _on_pool_finished(self, key: object, outcome: object) -> None:

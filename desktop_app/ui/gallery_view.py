@@ -15,6 +15,7 @@ from desktop_app.ui.texts import plural
 from desktop_app.ui.theme import GRID
 from desktop_app.ui.thumbnail_delegate import CellFacts, Index, ThumbnailDelegate
 from desktop_app.ui.trash_bar import TrashBar, TrashNotice, ask_empty_trash
+from desktop_app.ui.variation_menu import Wish, add_wishes
 
 SEARCH_DELAY_MS = 200
 CELL = 96
@@ -246,15 +247,14 @@ class GalleryPanel(QWidget):
     def make_menu(self, variation: Variation) -> QMenu:
         """What can be done with ``variation``."""
         menu = QMenu(self)
-        for icon, text, signal in (
-            ("init", self.tr("Use as init image"), self.use_requested),
-            ("restore", self.tr("Restore settings…"), self.restore_requested),
-            ("copy", self.tr("Copy"), self.copy_requested),
-            ("save", self.tr("Export…"), self.export_requested),
-            ("folder", self.tr("Show in folder"), self.reveal_requested),
-        ):
-            action = menu.addAction(self._icons.get(icon), text)
-            action.triggered.connect(lambda _checked=False, wanted=signal: wanted.emit(variation))
+        wishes = (
+            Wish("init", self.tr("Use as init image"), self.use_requested),
+            Wish("restore", self.tr("Restore settings…"), self.restore_requested),
+            Wish("copy", self.tr("Copy"), self.copy_requested),
+            Wish("save", self.tr("Export…"), self.export_requested),
+            Wish("folder", self.tr("Show in folder"), self.reveal_requested),
+        )
+        add_wishes(menu, self._icons, wishes, variation)
         stars = menu.addMenu(self._icons.get("star"), self.tr("Stars"))
         for number in range(MAX_STARS + 1):
             action = stars.addAction("★" * number if number else self.tr("None"))

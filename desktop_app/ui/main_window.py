@@ -25,6 +25,7 @@ from desktop_app.ui.field import Field
 from desktop_app.ui.gallery_view import GalleryPanel
 from desktop_app.ui.icons import Icons
 from desktop_app.ui.job_bar import JobBar
+from desktop_app.ui.lineage_view import LineagePanel
 from desktop_app.ui.params_panel import GeneratePanel, ParamsPanel
 from desktop_app.ui.parts import Parts
 from desktop_app.ui.prompt_panel import PromptPanel
@@ -39,6 +40,9 @@ from desktop_app.ui.view_commands import ViewCommands
 LAYOUT_VERSION = 1
 PARAMS_WIDTH = 320
 GALLERY_WIDTH = 260
+RIGHT_HEIGHTS = (400, 260)
+"""Of the gallery and the lineage, by which they share what height there is."""
+
 FONT_HEIGHT = 16
 """The font that these widths are for."""
 
@@ -112,11 +116,13 @@ class MainWindow(QMainWindow):
         self.family_panel = FamilyPanel(self.document)
         self.generate_panel = GeneratePanel(self.document, self.actions_by_id["generate"])
         self.gallery_panel = GalleryPanel(self.parts.gallery, self.icons)
+        self.lineage_panel = LineagePanel(self.parts.lineage, self.document, self.jobs, self.presenter, self.icons)
         self.queue_panel = QueuePanel(self.jobs, self.actions_by_id, self.icons)
         areas = Qt.DockWidgetArea
         left, right = areas.LeftDockWidgetArea, areas.RightDockWidgetArea
         self.params_dock = self._add_dock("paramsDock", self.tr("Prompt and values"), self._make_params_page(), left)
         self.gallery_dock = self._add_dock("galleryDock", self.tr("Gallery"), self.gallery_panel, right)
+        self.lineage_dock = self._add_dock("lineageDock", self.tr("Lineage"), self.lineage_panel, right)
         self.queue_dock = self._add_dock("queueDock", self.tr("Queue"), self.queue_panel, right)
         self.queue_dock.hide()
         self.queue_dock.visibilityChanged.connect(self.job_bar.queue.setChecked)
@@ -125,6 +131,7 @@ class MainWindow(QMainWindow):
         scale = max(self.fontMetrics().height() / FONT_HEIGHT, 1.0)
         widths = [round(width * scale) for width in (PARAMS_WIDTH, GALLERY_WIDTH)]
         self.resizeDocks(docks, widths, Qt.Orientation.Horizontal)
+        self.resizeDocks([self.gallery_dock, self.lineage_dock], list(RIGHT_HEIGHTS), Qt.Orientation.Vertical)
 
     def _make_params_page(self) -> QWidget:
         """The controls in a column that scrolls, and the Generate button that never scrolls away."""
@@ -177,7 +184,7 @@ class MainWindow(QMainWindow):
 
     def docks(self) -> tuple[QDockWidget, ...]:
         """All docks, left to right."""
-        return (self.params_dock, self.gallery_dock, self.queue_dock)
+        return (self.params_dock, self.gallery_dock, self.lineage_dock, self.queue_dock)
 
     def show_details(self, error: StudioError) -> None:
         """Show ``error`` in full."""

@@ -13,6 +13,7 @@ from desktop_app.studio.document import Document
 from desktop_app.studio.downloads import Downloads
 from desktop_app.studio.gallery_model import GalleryModel
 from desktop_app.studio.jobs import JobQueue
+from desktop_app.studio.lineage_model import LineageModel
 from desktop_app.studio.recipe_book import RecipeBook
 from desktop_app.studio.settings import Settings
 from desktop_app.ui.checkpoint_actions import TokenStore
@@ -52,6 +53,7 @@ class Parts:
     document: Document
     jobs: JobQueue
     gallery: GalleryModel
+    lineage: LineageModel
     settings: Settings
     folders: Folders
     list_checkpoints: Callable[[], Sequence[CheckpointInfo]]

@@ -178,10 +178,11 @@ def _panels(scheme: Scheme, arrows: str) -> str:
     QMainWindow::separator {{ background: {scheme.border}; width: 1px; height: 1px; }}
     QMainWindow::separator:hover {{ background: {scheme.focus}; }}
     QScrollArea#paramsScroll {{ border: none; }}
-    QListView#galleryView, QListView#variationStrip, QListView#queueView {{
+    QListView#galleryView, QListView#variationStrip, QListView#queueView, QTreeView#lineageView {{
         border: 1px solid transparent; background: {scheme.window};
     }}
-    QListView#galleryView:focus, QListView#variationStrip:focus, QListView#queueView:focus {{
+    QListView#galleryView:focus, QListView#variationStrip:focus, QListView#queueView:focus,
+    QTreeView#lineageView:focus {{
         border: 1px solid {scheme.focus};
     }}
     QStatusBar {{ border-top: 1px solid {scheme.border}; }}
