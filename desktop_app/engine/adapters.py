@@ -162,10 +162,7 @@ def _load(loaded: _Loaded, pipeline: Any, info: AdapterInfo) -> None:
     try:
         with loading_adapter(info.label), quiet():
             total = _count_file(pipeline, info.path)
-            pipeline.load_lora_weights(
-                str(info.path.parent), weight_name=info.path.name, adapter_name=name, local_files_only=True
-            )
-            layers = _count_layers(pipeline, name)
+            layers = _inject(pipeline, info, name)
         if not layers:
             detail = f"{info.label}: none of its {total} layers has a counterpart in the checkpoint"
             raise _refused("The adapter does not fit the checkpoint", detail)
@@ -174,6 +171,23 @@ def _load(loaded: _Loaded, pipeline: Any, info: AdapterInfo) -> None:
         loaded.loras.clear()
         raise
     loaded.loras[file] = _Lora(name, layers, total, loaded.calls)
+
+
+def _inject(pipeline: Any, info: AdapterInfo, name: str) -> int:
+    """Put in what has a counterpart; how many layers that were."""
+    folder, file = str(info.path.parent), info.path.name
+    try:
+        pipeline.load_lora_weights(folder, weight_name=file, adapter_name=name, local_files_only=True)
+    except RuntimeError as e:
+        if "size mismatch" in str(e):
+            detail = f"{info.label}: its layers have other sizes than those of the checkpoint"
+            raise _refused("The adapter does not fit the checkpoint", detail) from e
+        raise
+    except ValueError as e:
+        if "not found in the base model" in str(e):  # so PEFT says that it has put in nothing
+            return 0
+        raise
+    return _count_layers(pipeline, name)
 
 
 def _count_file(pipeline: Any, path: Path) -> int:
