@@ -38,6 +38,8 @@ from desktop_app.studio.checkpoint_access import CheckpointSource, access_to, co
 from desktop_app.studio.checkpoint_model import CheckpointModel
 from desktop_app.studio.checkpoint_work import CheckpointWork
 from desktop_app.studio.collector import GarbageCollector
+from desktop_app.studio.control_deriver import ControlDeriver
+from desktop_app.studio.control_pictures import ControlPictures
 from desktop_app.studio.document import Document
 from desktop_app.studio.downloads import Downloads
 from desktop_app.studio.gallery_model import GalleryModel
@@ -49,7 +51,7 @@ from desktop_app.studio.worker import WorkerThread
 from desktop_app.ui.checkpoint_texts import row_text
 from desktop_app.ui.crash import CrashReporter
 from desktop_app.ui.main_window import MainWindow
-from desktop_app.ui.parts import CheckpointParts, Folders, Parts
+from desktop_app.ui.parts import CheckpointParts, ControlParts, Folders, Parts
 from desktop_app.ui.single_instance import SingleInstance
 from desktop_app.ui.theme import Theme
 
@@ -121,6 +123,9 @@ class _Composition:
         self._model = GalleryModel(gallery, self._document.undo_stack)
         self._lineage = LineageModel(gallery, self._model)
         self._thread = WorkerThread(engine, gallery)
+        self._controls = ControlParts(
+            ControlDeriver(self._document, self._jobs), ControlPictures(self._document, gallery)
+        )
         parts = Parts(
             self._document,
             self._jobs,
@@ -130,6 +135,7 @@ class _Composition:
             Folders(paths.data_dir, paths.checkpoints, paths.logs, resources_dir()),
             partial(_list_checkpoints, checkpoints, catalog),
             self._make_checkpoint_parts(paths, catalog, is_offline=is_offline),
+            self._controls,
             self._recipes,
             self._close,
         )
@@ -163,6 +169,7 @@ class _Composition:
         self._thread.start()
         self._on_setting_changed("memory_plan")
         self._jobs.attach(self._thread.worker)
+        self._controls.deriver.attach(self._thread.worker)
 
     def _on_setting_changed(self, key: str) -> None:
         if key in ("memory_plan", "attention"):
@@ -197,6 +204,8 @@ class _Composition:
             self._checkpoints.work.close,
             self._checkpoints.model.close,
             self._recipes.close,
+            self._controls.deriver.close,
+            self._controls.pictures.close,
             self._document.close,
             self._jobs.close,
             self._stop_engine,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ class CheckpointDesk(QObject):
         actions["checkpoints"].triggered.connect(self.open)
         actions["import_checkpoint"].triggered.connect(self._on_import)
         window.prompt_panel.download_requested.connect(self.download_missing)
+        window.control_panel.download_requested.connect(self.download)
         window.first_painted.connect(self._on_first_painted)
         self._settings.changed.connect(self._on_setting_changed)
         self._document.params_changed.connect(self._show_used)
@@ -71,10 +73,14 @@ class CheckpointDesk(QObject):
 
     def download_missing(self) -> None:
         """Fetch what the values in the controls need and is not on this machine."""
-        missing, window = self._missing(), self.open()
-        for ref in missing:
+        self.download(self._missing())
+
+    def download(self, refs: Sequence[str]) -> None:
+        """Fetch ``refs`` of the hub, and show how far that is."""
+        window = self.open()
+        for ref in refs:
             self._parts.downloads.start(ref)
-        for ref in missing[:1]:
+        for ref in refs[:1]:
             window.select(ref)
 
     def close(self) -> None:

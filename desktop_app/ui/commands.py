@@ -136,6 +136,7 @@ class Commands(QObject):
             self._gallery.error_raised,
             window.settings.error_raised,
             self._presenter.error_raised,
+            window.control_panel.error_raised,
         ):
             signal.connect(window.show_error)
         self._jobs.failed.connect(self._on_job_failed)
@@ -155,6 +156,7 @@ class Commands(QObject):
         """Queue what the controls say, or say why it cannot be run."""
         self._window.params_panel.commit_typing()
         self._window.family_panel.commit_typing()
+        self._window.control_panel.commit_typing()
         try:
             requests = self._document.make_requests()
         except StudioError as e:
@@ -295,6 +297,7 @@ class Commands(QObject):
         if key == "checkpoints":
             self._window.prompt_panel.checkpoint.set_checkpoints(outcome)  # type: ignore[arg-type]
             self._window.family_panel.set_checkpoints(outcome)  # type: ignore[arg-type]
+            self._window.control_panel.set_checkpoints(outcome)  # type: ignore[arg-type]
         elif isinstance(outcome, Request):
             self._restore_request(outcome)
         elif isinstance(outcome, str):
@@ -317,6 +320,7 @@ class Commands(QObject):
         self._window.prompt_panel.refresh(plan)
         self._window.params_panel.refresh(plan)
         self._window.family_panel.show_error(plan.error)
+        self._window.control_panel.show_error(plan.error)
         self._window.generate_panel.refresh(plan)
 
     def _refresh_actions(self) -> None:

@@ -19,6 +19,7 @@ from desktop_app.ui.checkpoint_desk import CheckpointDesk
 from desktop_app.ui.checkpoint_drop import DropHint, checkpoint_paths
 from desktop_app.ui.column_area import ColumnArea
 from desktop_app.ui.commands import Commands
+from desktop_app.ui.control_panel import ControlPanel, PanelSources
 from desktop_app.ui.dialogs import DetailsDialog, ask_lose, ask_quit
 from desktop_app.ui.family_panel import FamilyPanel
 from desktop_app.ui.field import Field
@@ -114,6 +115,10 @@ class MainWindow(QMainWindow):
         self.prompt_panel = PromptPanel(self.document)
         self.params_panel = ParamsPanel(self.document, self.settings, self.icons)
         self.family_panel = FamilyPanel(self.document)
+        sources = PanelSources(self.parts.gallery.find, self.parts.checkpoints.model.size_of)
+        self.control_panel = ControlPanel(
+            self.document, self.jobs, self.settings, self.parts.controls, sources, self.icons
+        )
         self.generate_panel = GeneratePanel(self.document, self.actions_by_id["generate"])
         self.gallery_panel = GalleryPanel(self.parts.gallery, self.icons)
         self.lineage_panel = LineagePanel(self.parts.lineage, self.document, self.jobs, self.presenter, self.icons)
@@ -142,6 +147,7 @@ class MainWindow(QMainWindow):
         layout.addWidget(self.prompt_panel)
         layout.addWidget(self.params_panel)
         layout.addWidget(self.family_panel)
+        layout.addWidget(self.control_panel)
         layout.addStretch()
         area = ColumnArea()
         self._params_area = area
@@ -205,7 +211,7 @@ class MainWindow(QMainWindow):
         QTimer.singleShot(0, field, lambda: self._params_area.ensureWidgetVisible(field))
 
     def _field_of(self, param: str) -> Field | None:
-        panels = (self.params_panel, self.family_panel)
+        panels = (self.params_panel, self.family_panel, self.control_panel)
         found = (panel.field_of(param) for panel in panels)
         return self.prompt_panel.fields.get(param) or next((field for field in found if field), None)
 

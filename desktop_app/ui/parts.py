@@ -9,6 +9,8 @@ from pathlib import Path
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.studio.checkpoint_model import CheckpointModel
 from desktop_app.studio.checkpoint_work import CheckpointWork
+from desktop_app.studio.control_deriver import ControlDeriver
+from desktop_app.studio.control_pictures import ControlPictures
 from desktop_app.studio.document import Document
 from desktop_app.studio.downloads import Downloads
 from desktop_app.studio.gallery_model import GalleryModel
@@ -44,6 +46,14 @@ class CheckpointParts:
 
 
 @dataclass(frozen=True)
+class ControlParts:
+    """What the control images need beside the document."""
+
+    deriver: ControlDeriver
+    pictures: ControlPictures
+
+
+@dataclass(frozen=True)
 class Parts:
     """The studio's objects, built by `desktop_app.app`. ``list_checkpoints`` reads the disk: call it on the pool.
 
@@ -58,5 +68,6 @@ class Parts:
     folders: Folders
     list_checkpoints: Callable[[], Sequence[CheckpointInfo]]
     checkpoints: CheckpointParts
+    controls: ControlParts
     recipes: RecipeBook
     close: Callable[[], None]
