@@ -37,7 +37,7 @@ def find_call(text: str) -> Call | None:
     at = len(text) - len(text.lstrip())
     if not text.startswith("(", at):
         return None
-    texts = []
+    texts: list[tuple[int, int]] = []
     while not texts or text[at] == ",":
         at = _skip(text, at + 1)
         found = _QUOTED.match(text, at)
