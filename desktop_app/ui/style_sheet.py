@@ -185,6 +185,7 @@ def _panels(scheme: Scheme, arrows: str) -> str:
     QTreeView#lineageView:focus {{
         border: 1px solid {scheme.focus};
     }}
+    QFrame#controlRow {{ border: 1px solid {scheme.border}; border-radius: 5px; background: {scheme.raised}; }}
     QStatusBar {{ border-top: 1px solid {scheme.border}; }}
     QStatusBar::item {{ border: none; }}
     """
