@@ -1,16 +1,21 @@
-"""SessionStore: what was open, as small JSON files that are written whole or not at all."""
+"""SessionStore: what was open, as small JSON files and pictures that are written whole or not at all."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import re
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from desktop_app.core.errors import StoreError
+from PIL import Image
+
+from desktop_app.core.errors import ImageError, StoreError
+from desktop_app.core.image import load_image
 from desktop_app.store.files import make_folder, store_error, sweep_temporary, write_atomic
 from desktop_app.store.paths import Paths
 
@@ -20,7 +25,9 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,40}")
 
 
 class SessionStore:
-    """One JSON file a name in the session folder. Any thread; two writes of one name must not overlap."""
+    """One JSON file a name in the session folder, and pictures beside them. Any thread; two writes of one name must not
+    overlap.
+    """
 
     def __init__(self, paths: Paths) -> None:
         self._folder = paths.session
@@ -60,11 +67,34 @@ class SessionStore:
         self.set_aside(name)
         return None
 
-    def set_aside(self, name: str) -> None:
+    def save_picture(self, name: str, content: bytes) -> None:
+        """Put a PNG file's ``content`` on disk under ``name``. Raises `StoreError`."""
+        path = self._path(name, ".png")
+        make_folder(self._folder)
+        write_atomic(path, content)
+
+    def load_picture(self, name: str) -> Image.Image:
+        """The picture that `save_picture` wrote. A damaged file is moved aside and kept. Raises `ImageError`."""
+        path = self._path(name, ".png")
+        try:
+            return load_image(path, name)
+        except ImageError:
+            if path.is_file():
+                self.set_aside(name, ".png")
+            raise
+
+    def drop_pictures(self, prefix: str, keep: Collection[str]) -> None:
+        """Remove the pictures whose names begin with ``prefix``, but those named in ``keep``."""
+        for path in self._folder.glob(f"{prefix}*.png"):
+            if path.stem not in keep and _NAME.fullmatch(path.stem):
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+    def set_aside(self, name: str, suffix: str = ".json") -> None:
         """Keep what is under ``name`` as another file, which no later `save` wipes. Raises `StoreError`."""
-        path = self._path(name)
+        path = self._path(name, suffix)
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
-        aside = path.with_name(f"{path.stem}.damaged-{stamp}.json")
+        aside = path.with_name(f"{path.stem}.damaged-{stamp}{suffix}")
         try:
             os.rename(path, aside)
         except OSError as e:
@@ -72,7 +102,7 @@ class SessionStore:
         self.moved_aside.append(aside)
         logger.info("%s is damaged and was kept as %s", path.name, aside.name)
 
-    def _path(self, name: str) -> Path:
+    def _path(self, name: str, suffix: str = ".json") -> Path:
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is not the name of a part of the session")
-        return self._folder / f"{name}.json"
+        return self._folder / f"{name}{suffix}"

@@ -1,21 +1,24 @@
-"""Document: what is being edited, the init image and the values of the controls, with undo and session."""
+"""Document: what is being edited, the init image, its mask and the values of the controls, with undo and session."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QSize, Signal
 from PySide6.QtGui import QUndoStack
 
 from desktop_app.core.checkpoint import STARTER, CheckpointInfo
+from desktop_app.core.engine import CancelFlag
 from desktop_app.core.errors import CheckpointError, CheckpointMissing, RequestError, StudioError
+from desktop_app.core.mask import as_rgb
+from desktop_app.core.outpaint import OVERLAP, Margins
 from desktop_app.core.parameters import read_generation_text
 from desktop_app.core.params import PARAM_SPECS, Params, params_from_json
+from desktop_app.core.plain_data import as_text
 from desktop_app.core.planning import build_requests
 from desktop_app.core.recipe import Recipe
 from desktop_app.core.request import ImageRef, Request, image_from_json
@@ -24,26 +27,21 @@ from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.gallery import GalleryStore
 from desktop_app.store.session import SessionStore
 from desktop_app.studio.autosave import Autosave
-from desktop_app.studio.edits import SetInitImage, SetParams
+from desktop_app.studio.edits import Scene, SetInitImage, SetParams
+from desktop_app.studio.mask_file import MaskFile
+from desktop_app.studio.mask_layer import MaskLayer
+from desktop_app.studio.mask_work import MaskWork
 from desktop_app.studio.opener import InitImage, Source, open_source, read_settings
 from desktop_app.studio.plan import RunPlan, known_checkpoint, make_plan
 from desktop_app.studio.pool import PoolRunner
-from desktop_app.studio.restoring import INIT_IMAGE, restored_params
+from desktop_app.studio.qimage import from_grey
+from desktop_app.studio.restoring import INIT_IMAGE, MASK, restored_params
+from desktop_app.studio.scene_opener import Opening, SceneOpener
+from desktop_app.studio.scenes import LoadMask, OpenedScene, extend_scene, mask_name, open_scene
 from desktop_app.studio.tokens import KnownCheckpoint, TokenCount, read_checkpoint
 
 SESSION_NAME = "document"
 UNDO_LIMIT = 200
-
-
-@dataclass(frozen=True)
-class _Opening:
-    """A picture on its way. ``params`` come with it in one edit, None where they stay; without ``is_edit`` it cannot
-    be undone, as at the start of the program."""
-
-    number: int
-    text: str
-    params: Params | None = None
-    is_edit: bool = True
 
 
 class _NotRead(Exception):
@@ -81,18 +79,24 @@ class Document(QObject):
         self._session = session
         self._params = _first_params(recipes)
         self._init_image: InitImage | None = None
+        self.mask = MaskLayer(self.undo_stack, self)
+        self.mask_work = MaskWork(self.mask, gallery, lambda: self._init_image, self)
+        self._mask_ref: tuple[int, ImageRef] | None = None
         self._expected_ref: ImageRef | None = None
         self._checkpoint: KnownCheckpoint | None = None
         self._checkpoint_error: StudioError | None = None
-        self._opening = _Opening(0, "")
-        self._is_opening = False
-        self._cancel = threading.Event()
-        self._opener = self._runner(self._on_opened, self._on_open_failed)
+        self._opener = SceneOpener(self)
+        self._opener.opened.connect(self._on_opened)
+        self._opener.failed.connect(self._on_open_failed)
+        self._opener.opening_changed.connect(self.opening_changed)
         self._partners: dict[str, CheckpointInfo | StudioError | None] = {}
         self._reader = self._runner(self._on_checkpoint_read, self._on_checkpoint_failed)
         self._partner_reader = self._runner(self._on_partner_known, self._on_partner_known)
+        self._mask_file = MaskFile(session)
         self._autosave = Autosave(session, SESSION_NAME, self._snapshot, self)
         self._autosave.failed.connect(self.error_raised)
+        self.mask.state_changed.connect(self._autosave.touch)
+        self.mask_work.error_raised.connect(self.error_raised)
         self._read_checkpoint()
 
     # What there is --------------------------------------------------------------------------------
@@ -110,7 +114,7 @@ class Document(QObject):
     @property
     def is_opening(self) -> bool:
         """Whether a picture is being opened."""
-        return self._is_opening
+        return self._opener.is_opening
 
     @property
     def checkpoint_info(self) -> CheckpointInfo | None:
@@ -150,7 +154,14 @@ class Document(QObject):
             return RunPlan(self._params.steps, 0)
         size = self._init_image.ref.size if self._init_image else None
         try:
-            return make_plan(self._params, size, self.checkpoint_info, self._checkpoint_error, self._describe_partner)
+            return make_plan(
+                self._params,
+                size,
+                self.checkpoint_info,
+                self._checkpoint_error,
+                self._describe_partner,
+                has_mask=not self.mask.is_empty,
+            )
         except _NotRead:
             return RunPlan(self._params.steps, 0)
 
@@ -159,13 +170,22 @@ class Document(QObject):
         return self._checkpoint.count(text) if self._checkpoint else TokenCount()
 
     def make_requests(self, count: int | None = None) -> list[Request]:
-        """One request for each picture, resolved to the last seed. Raises `RequestError`."""
+        """One request for each picture, resolved to the last seed. Raises `RequestError`, `StoreError`."""
         if self._checkpoint is None and self._checkpoint_error is None:
             self._describe_now()
         info = known_checkpoint(self.checkpoint_info, self._checkpoint_error)
         params = self._params if count is None else replace(self._params, count=count)
         ref = self._init_image.ref if self._init_image else None
-        return build_requests(params, ref, info, describe=self._describe_partner_now)
+        return build_requests(params, ref, info, describe=self._describe_partner_now, mask=self._keep_mask())
+
+    def _keep_mask(self) -> ImageRef | None:
+        """The mask as a picture that a request can refer to; None for an empty one. Raises `StoreError`."""
+        if self.mask.is_empty or self._init_image is None:
+            return None
+        if self._mask_ref is None or self._mask_ref[0] != self.mask.revision:
+            name = mask_name(self._init_image.name)
+            self._mask_ref = (self.mask.revision, self._gallery.keep_init_image(as_rgb(self.mask.copy()), name))
+        return self._mask_ref[1]
 
     # Edits ----------------------------------------------------------------------------------------
 
@@ -206,19 +226,31 @@ class Document(QObject):
 
     def open_image(self, source: Source, name: str = "") -> None:
         """Open ``source`` as init image, on the pool; what is being opened meanwhile is dropped."""
-        self._open(source, name, self.tr("Open picture"))
+        self._open(source, name, Opening(self.tr("Open picture")))
 
     def use_as_init_image(self, variation: Variation) -> None:
         """Go on from ``variation``."""
         ref = ImageRef(variation.pixels_sha256, variation.size, variation.path, variation.path.name)
-        self._open(ref, "", self.tr("Use as init image"))
+        self._open(ref, "", Opening(self.tr("Use as init image")))
+
+    def open_mask(self, source: Source, name: str = "") -> None:
+        """Take the mask from the picture ``source``, on the pool."""
+        self.mask_work.open(source, name, is_online=self.is_online)
+
+    def extend_init_image(self, margins: Margins) -> None:
+        """Give the init image new room on its sides, and let the mask mark it, in one step of undo."""
+        if self._init_image is None or margins.is_empty:
+            return
+        self.mask.abandon()
+        overlap = max(OVERLAP, self._params.mask_feather)
+        work = partial(extend_scene, self._scene(), margins, overlap, self._gallery)
+        self._opener.start(Opening(self.tr("Extend picture")), lambda _cancel: work())
 
     def clear_init_image(self) -> None:
         """Have no init image."""
-        self._drop_opening()
+        self._opener.drop()
         if self._init_image is not None:
-            text = self.tr("Remove init image")
-            self.undo_stack.push(SetInitImage(text, self._show_init_image, self._init_image, None))
+            self._push_scene(self.tr("Remove init image"), Scene())
 
     def restore(self, request: Request, parts: set[str]) -> None:
         """Take over ``parts`` (of `desktop_app.studio.restoring.PARTS`) of ``request`` in one step of undo."""
@@ -228,10 +260,14 @@ class Document(QObject):
         except CheckpointError:
             info = None
         params = restored_params(self._params, request, frozenset(parts), info)
+        mask = request.mask if MASK in parts else None
         if INIT_IMAGE in parts and request.init_image is not None:
-            self._open(request.init_image, "", text, params)
-        else:
-            self._push_params(text, params)
+            load_mask = partial(self._gallery.load_ref, mask) if mask else None
+            self._open(request.init_image, "", Opening(text, params), load_mask)
+            return
+        self._push_params(text, params)
+        if mask is not None:
+            self.mask_work.open(mask, text=self.tr("Restore mask"))
 
     def paste_generation_text(self, text: str) -> None:
         """Take over what generation text of any program says. Raises `RequestError` when ``text`` is none."""
@@ -259,61 +295,52 @@ class Document(QObject):
         self._autosave.touch()
         self.params_changed.emit(params)
 
-    def _show_init_image(self, init_image: InitImage | None) -> None:
-        self._init_image = init_image
+    def _scene(self) -> Scene:
+        return Scene(self._init_image, self.mask.snapshot())
+
+    def _show_scene(self, scene: Scene) -> None:
+        self._init_image = scene.init_image
         self._expected_ref = None
+        self.mask.show(QSize(*scene.init_image.ref.size) if scene.init_image else None, scene.mask)
         self._autosave.touch()
         self.init_image_changed.emit()
 
     # Opening --------------------------------------------------------------------------------------
 
-    def _open(
-        self, source: Source, name: str, text: str, params: Params | None = None, *, is_edit: bool = True
-    ) -> None:
-        self._drop_opening()
-        self._opening = _Opening(self._opening.number + 1, text, params, is_edit)
-        self._is_opening = True
-        self._cancel = threading.Event()
-        self._opener.start(
-            self._opening, partial(open_source, source, name, self._gallery, self._cancel, is_online=self.is_online)
-        )
-        self.opening_changed.emit(True)
+    def _open(self, source: Source, name: str, opening: Opening, load_mask: LoadMask | None = None) -> None:
+        gallery, is_online = self._gallery, self.is_online
 
-    def _drop_opening(self) -> None:
-        """What is being opened comes too late."""
-        self._cancel.set()
-        self._opening = replace(self._opening, number=self._opening.number + 1)
-        self._end_opening()
+        def work(cancel: CancelFlag) -> OpenedScene:
+            image = partial(open_source, source, name, gallery, cancel, is_online=is_online)
+            return open_scene(image, load_mask)
 
-    def _end_opening(self) -> None:
-        if self._is_opening:
-            self._is_opening = False
-            self.opening_changed.emit(False)
+        self._opener.start(opening, work)
 
-    def _on_opened(self, opening: _Opening, opened: InitImage) -> None:
-        if opening != self._opening:
-            return
-        self._end_opening()
+    def _on_opened(self, opening: Opening, opened: OpenedScene) -> None:
         if not opening.is_edit:
-            self._show_init_image(opened)
-            return
-        if opening.params is None:
-            self._push_init_image(opening.text, opened)
-            return
-        self.undo_stack.beginMacro(opening.text)
-        self._push_init_image(opening.text, opened)
-        self._push_params(opening.text, opening.params)
-        self.undo_stack.endMacro()
+            self._show_scene(opened.scene)
+        elif opening.params is None:
+            self._push_scene(opening.text, opened.scene)
+        else:
+            self.undo_stack.beginMacro(opening.text)
+            self._push_scene(opening.text, opened.scene)
+            self._push_params(opening.text, opening.params)
+            self.undo_stack.endMacro()
+        if opened.problem is not None:
+            self.error_raised.emit(opened.problem)
 
-    def _push_init_image(self, text: str, opened: InitImage) -> None:
-        if self._init_image is None or self._init_image.ref != opened.ref:
-            self.undo_stack.push(SetInitImage(text, self._show_init_image, self._init_image, opened))
+    def _push_scene(self, text: str, scene: Scene) -> None:
+        """Another picture brings its own mask or none; of the same picture the mask stays, unless there is one."""
+        self.mask.abandon()
+        now = self._init_image.ref if self._init_image else None
+        if now is None or scene.init_image is None or scene.init_image.ref != now:
+            self.undo_stack.push(SetInitImage(text, self._show_scene, self._scene(), scene))
+        elif scene.mask is not None:
+            self.mask.replace(text, from_grey(scene.mask))
 
-    def _on_open_failed(self, opening: _Opening, error: StudioError) -> None:
-        if opening != self._opening:
-            return
+    def _on_open_failed(self, opening: Opening, error: StudioError) -> None:
         self._expected_ref = None
-        self._end_opening()
+        self._mask_file.expect(None)
         self.error_raised.emit(error)
         if opening.params is not None:
             self._push_params(opening.text, opening.params)
@@ -380,7 +407,8 @@ class Document(QObject):
         try:
             params = params_from_json(data.get("params", {}))
             ref = image_from_json(data.get("init_image"))
-        except RequestError as e:
+            mask = as_text(data.get("mask") or "")
+        except (RequestError, TypeError) as e:
             self._session.set_aside(SESSION_NAME)
             title = self.tr("The last session cannot be restored")
             self.error_raised.emit(RequestError(title, str(e), self.tr("It begins with the usual values instead.")))
@@ -388,7 +416,9 @@ class Document(QObject):
         self._show_params(params)
         if ref is not None:
             self._expected_ref = ref
-            self._open(ref, ref.name, "", is_edit=False)
+            self._mask_file.expect(mask or None)
+            load_mask = partial(self._mask_file.load, mask) if mask else None
+            self._open(ref, ref.name, Opening(is_edit=False), load_mask)
 
     def flush(self) -> None:
         """Write what has changed, now. Raises `StoreError`."""
@@ -398,18 +428,26 @@ class Document(QObject):
         """End what goes on in the background, and write the session. Raises `StoreError`."""
         expected = self._expected_ref
         self.undo_stack.blockSignals(True)  # it would tell of its own end to widgets that have none left
-        self._drop_opening()
+        self._opener.drop()
         self._opener.wait()
+        self.mask_work.close()
         self._reader.wait()
         self._partner_reader.wait()
         self._expected_ref = expected
         self.flush()
+        self.mask.close()
 
     def _snapshot(self) -> Callable[[], dict[str, Any]]:
         """An init image that is still being opened again counts as open."""
         params = self._params
         ref = self._init_image.ref if self._init_image else self._expected_ref
-        return lambda: {"params": params.to_json(), "init_image": ref.to_json() if ref else None}
+        is_expected = self._init_image is None and self._expected_ref is not None
+        keep = self._mask_file.kept if is_expected else self._mask_file.keep(self.mask.snapshot(), self.mask.revision)
+        return lambda: {
+            "params": params.to_json(),
+            "init_image": ref.to_json() if ref else None,
+            "mask": keep(),
+        }
 
     def _runner(self, done: Callable[..., None], failed: Callable[..., None]) -> PoolRunner:
         runner = PoolRunner(self)

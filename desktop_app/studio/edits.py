@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
-from PySide6.QtGui import QUndoCommand
+from PySide6.QtGui import QImage, QUndoCommand
 
 from desktop_app.core.params import PARAM_SPECS, Params
 from desktop_app.studio.opener import InitImage
@@ -15,6 +16,24 @@ MERGE_PAUSE_S = 1.0
 
 T = TypeVar("T")
 Show = Callable[[T], None]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An init image and its mask, grey and of the same size; None for none, or for an empty mask."""
+
+    init_image: InitImage | None = None
+    mask: QImage | None = None
+
+
+ShowScene = Show[Scene]
+
+
+class AddPatches(Protocol):
+    """Does what patches of a mask say, or undoes it."""
+
+    def __call__(self, patches: Sequence[Any], *, is_undone: bool) -> None: ...
+
 
 _MERGE_IDS = {name: number for number, name in enumerate(PARAM_SPECS, start=1)}
 
@@ -55,11 +74,9 @@ class SetParams(QUndoCommand):
 
 
 class SetInitImage(QUndoCommand):
-    """From one init image, or none, to another."""
+    """From one init image with its mask, or none, to another."""
 
-    def __init__(
-        self, text: str, show: Show[InitImage | None], before: InitImage | None, after: InitImage | None
-    ) -> None:
+    def __init__(self, text: str, show: ShowScene, before: Scene, after: Scene) -> None:
         super().__init__(text)
         self._show = show
         self._before = before
@@ -72,6 +89,27 @@ class SetInitImage(QUndoCommand):
     def undo(self) -> None:
         """Show the old picture."""
         self._show(self._before)
+
+
+class EditMask(QUndoCommand):
+    """A change of the mask, which has been done already when the command is made."""
+
+    def __init__(self, text: str, add: AddPatches, patches: Sequence[Any]) -> None:
+        super().__init__(text)
+        self._add = add
+        self._patches = patches
+        self._is_done = True
+
+    def redo(self) -> None:
+        """Make the change again."""
+        if not self._is_done:
+            self._add(self._patches, is_undone=False)
+        self._is_done = True
+
+    def undo(self) -> None:
+        """Take the change back."""
+        self._add(self._patches, is_undone=True)
+        self._is_done = False
 
 
 class TrashVariations(QUndoCommand):

@@ -46,9 +46,16 @@ def open_source(
 
     Raises `ImageError`, `StoreError`, `Cancelled`.
     """
-    _check_network(source, is_online=is_online)
-    picture, found_name = _load(source, name, gallery, cancel)
+    picture, found_name = load_source(source, name, gallery, cancel, is_online=is_online)
     return InitImage(gallery.keep_init_image(picture, found_name), to_qimage(picture))
+
+
+def load_source(
+    source: Source, name: str, gallery: GalleryStore, cancel: CancelFlag | None = None, *, is_online: bool = True
+) -> tuple[Image.Image, str]:
+    """The picture ``source`` and what it is called, normalised, not kept. Raises `ImageError`, `Cancelled`."""
+    _check_network(source, is_online=is_online)
+    return _load(source, name, gallery, cancel)
 
 
 def read_settings(

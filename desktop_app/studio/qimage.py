@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from PIL import Image
 from PySide6.QtGui import QColorSpace, QImage
@@ -41,6 +42,29 @@ def from_qimage(image: QImage) -> Image.Image:
         strip = Image.frombytes(mode, size, pixels[top * stride : bottom * stride], "raw", mode, stride, 1)
         picture.paste(strip, (0, top))
     return picture
+
+
+def to_grey(mask: Image.Image) -> QImage:
+    """``mask`` (mode L) as Grayscale8. Raises `ImageError` when memory is short."""
+    image = _whole(QImage(mask.width, mask.height, QImage.Format.Format_Grayscale8))
+    stride = image.bytesPerLine()
+    pixels = memoryview(image.bits())
+    for top, bottom in _strips(mask.height, stride):
+        strip = mask.crop((0, top, mask.width, bottom))
+        pixels[top * stride : bottom * stride] = strip.tobytes("raw", "L", stride, 1)
+    return image
+
+
+def from_grey(image: QImage) -> Image.Image:
+    """A Grayscale8 ``image`` as mode L. Raises `ImageError` for an empty image."""
+    return grey_view(_whole(image)).copy()
+
+
+def grey_view(image: QImage) -> Image.Image:
+    """The pixels of a Grayscale8 ``image`` themselves, to be read at once: not after it was painted on."""
+    size = (image.width(), image.height())
+    pixels: Any = image.constBits()  # a memoryview, which Pillow takes though its types do not say so
+    return Image.frombuffer("L", size, pixels, "raw", "L", image.bytesPerLine(), 1)
 
 
 def _strips(height: int, stride: int) -> Iterator[tuple[int, int]]:

@@ -13,15 +13,18 @@ from desktop_app.core.planning import plan_run
 from desktop_app.core.request import Request, StageKind
 
 INIT_IMAGE = "init image"
+MASK = "mask"
 PARTS: dict[str, tuple[str, ...]] = {
-    "prompt": ("prompt", "negative_prompt"),
+    "prompt": ("prompt", "negative_prompt", "style"),
     "params": (
         *("strength", "guidance_scale", "steps", "scheduler", "checkpoint", "recipe", "fit", "own_size"),
+        *("first_stage", "chain", "controls", "adapters", "colour_match"),
         *(*PRIOR_PARAMS, *REFINER_PARAMS, *MARKS, *ORIGINAL_SIZE),
     ),
     "seed": ("seed",),
     "size": ("width", "height"),
     INIT_IMAGE: (),
+    MASK: ("mask_feather", "masked_only", "mask_padding"),
 }
 """Fields of `Params` that each part brings back."""
 
@@ -32,6 +35,8 @@ def restored_params(now: Params, request: Request, parts: frozenset[str], info: 
     names = [name for part in parts for name in PARTS[part]]
     if request.stages[0].kind is StageKind.TEXT_TO_IMAGE:
         names = [name for name in names if name not in ("strength", "fit", "own_size")]
+    if request.mask is None:
+        names = [name for name in names if name not in PARTS[MASK]]
     changes: dict[str, Any] = {name: getattr(then, name) for name in names}
     if "size" in parts and info is not None and _is_automatic(request, info):
         changes.update(width=None, height=None)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from support import make_picture
 
-from desktop_app.core.errors import StoreError
+from desktop_app.core.errors import ImageError, StoreError
+from desktop_app.core.image import encode_png
 from desktop_app.store.session import SessionStore
 
 
@@ -43,3 +45,26 @@ def test_a_name_cannot_lead_out_of_the_folder(session):
     for name in ("../secret", "a/b", "", "A"):
         with pytest.raises(ValueError, match="part of the session"):
             session.load(name)
+
+
+def test_a_picture_is_kept_pixel_by_pixel_and_others_are_dropped(session, paths):
+    for name in ("mask-a", "mask-b", "other-a"):
+        session.save_picture(name, encode_png(make_picture((9, 7))))
+    session.drop_pictures("mask-", {"mask-b"})
+    assert sorted(path.name for path in paths.session.glob("*.png")) == ["mask-b.png", "other-a.png"]
+    assert session.load_picture("mask-b").tobytes() == make_picture((9, 7)).tobytes()
+
+
+def test_a_damaged_picture_is_kept_aside(session, paths):
+    (paths.session / "mask-a.png").write_bytes(b"nothing")
+    with pytest.raises(ImageError):
+        session.load_picture("mask-a")
+    assert [path.read_bytes() for path in session.moved_aside] == [b"nothing"]
+    session.drop_pictures("mask-", set())
+    assert session.moved_aside[0].is_file()
+
+
+def test_a_picture_that_is_not_there_is_told(session):
+    with pytest.raises(ImageError):
+        session.load_picture("mask-a")
+    assert session.moved_aside == []
