@@ -25,8 +25,8 @@ class _Place:
     index: int
 
     def error(self, title: str, detail: str, hint: str) -> RequestError:
-        """An error that is shown in the card."""
-        return RequestError(title, f"card {self.index + 1} of the chain: {detail}", hint, param=f"chain.{self.index}")
+        """An error that is shown in the card; the first stage is number 1."""
+        return RequestError(title, f"stage {self.index + 2}: {detail}", hint, param=f"chain.{self.index}")
 
 
 def add_cards(

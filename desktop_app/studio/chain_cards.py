@@ -10,7 +10,7 @@ from desktop_app.core.chain import Card
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.families import family_named
 from desktop_app.core.family import Family
-from desktop_app.core.kinds import StageKind
+from desktop_app.core.kinds import UPSCALES, StageKind
 from desktop_app.core.params import Params, effective_steps
 
 REFINE_SHARE = 0.8
@@ -32,9 +32,11 @@ class CardKind(Enum):
         """What a stage of it does."""
         return StageKind.IMAGE_TO_IMAGE if self is CardKind.REFINE else StageKind(self.value)
 
+    @property
+    def needs_checkpoint(self) -> bool:
+        """Whether only a checkpoint made for it will do."""
+        return self.stage_kind in UPSCALES
 
-UPSCALERS = (CardKind.LATENT_UPSCALE, CardKind.UPSCALE, CardKind.PIXEL_UPSCALE)
-"""Kinds that need a checkpoint made for them."""
 
 _USUAL_REFS = {
     CardKind.LATENT_UPSCALE: "stabilityai/sd-x2-latent-upscaler",
@@ -93,10 +95,10 @@ def with_kind(card: Card, kind: CardKind, around: Surroundings, index: int) -> C
     begin = REFINE_SHARE if kind is CardKind.REFINE else 0.0
     changed = replace(card, kind=kind.stage_kind, begin=begin, **_USUAL_VALUES.get(kind, {}))
     refs = [info.ref for info in around.fitting(kind, index)]
-    if changed.checkpoint in refs or (not changed.checkpoint and kind not in UPSCALERS):
+    if changed.checkpoint in refs or (not changed.checkpoint and not kind.needs_checkpoint):
         return changed
     usual = _USUAL_REFS.get(kind, "")
-    if kind in UPSCALERS and refs and usual not in refs:
+    if kind.needs_checkpoint and refs and usual not in refs:
         usual = refs[0]
     return replace(changed, checkpoint=usual)
 

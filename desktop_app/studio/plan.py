@@ -40,11 +40,6 @@ class RunPlan:
         return len(self.kinds)
 
     @property
-    def reuse(self) -> str:
-        """What is re-used, in a few words; empty where nothing is."""
-        return f"Re-uses {self.reused} of {self.stages} stages" if self.reused else ""
-
-    @property
     def sentence(self) -> str:
         """All sentences in one line."""
         return ". ".join(self.sentences) + "." if self.sentences else ""

@@ -30,6 +30,14 @@ _SIZE_WORDS = {
         QT_TRANSLATE_NOOP("Params", "Original size"),
         QT_TRANSLATE_NOOP("Params", "What the picture shall seem to come from: a small size gives a blurred picture."),
     ),
+    "kind": (
+        QT_TRANSLATE_NOOP("Params", "Kind"),
+        QT_TRANSLATE_NOOP("Params", "What this stage does with the picture of the one before."),
+    ),
+    "noise_level": (
+        QT_TRANSLATE_NOOP("Params", "Noise first"),
+        QT_TRANSLATE_NOOP("Params", "Noise that is added to the picture first, 0 to 350: more of it, more new detail."),
+    ),
 }
 
 
@@ -101,7 +109,7 @@ class Field(QWidget):
 
     def show_error(self, error: RequestError | None) -> None:
         """Say below the control why its value cannot be run; None takes it back."""
-        text = " ".join(part for part in _sentences(error) if part)
+        text = error_text(error)
         if text == self._error.text():
             return
         self._error.setText(text)
@@ -127,11 +135,12 @@ class Field(QWidget):
         self._control.setFocus(Qt.FocusReason.OtherFocusReason)
 
 
-def _sentences(error: RequestError | None) -> tuple[str, ...]:
+def error_text(error: RequestError | None) -> str:
+    """All that ``error`` says, in sentences; empty for None."""
     if error is None:
-        return ()
+        return ""
     first = f"{error.title}: {error.detail}." if error.detail else f"{error.title}."
-    return (first.replace("..", "."), error.hint)
+    return " ".join(part for part in (first.replace("..", "."), error.hint) if part)
 
 
 def show_unused(fields: Mapping[str, Field], info: CheckpointInfo | None) -> None:

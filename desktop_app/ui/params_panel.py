@@ -259,9 +259,18 @@ class GeneratePanel(QWidget):
         text = f"{plan.error.title}." if plan.error else plan.sentence
         role = "error" if plan.error else "caption"
         self._sentence.setText(text.replace("..", "."))
+        self.button.setText("\n".join(filter(None, (self.tr("Generate"), self._reuse_text(plan)))))
         if self._sentence.property("role") != role:
             set_role(self._sentence, role)
             self._sentence.style().polish(self._sentence)
+
+    def _reuse_text(self, plan: RunPlan) -> str:
+        """Such as "re-uses 2 of 4 stages"; of several pictures the first one does, which has the seed."""
+        if not plan.reused:
+            return ""
+        is_first_of_many = self._document.params.count > 1
+        text = self.tr("first: %1 of %2 re-used") if is_first_of_many else self.tr("re-uses %1 of %2 stages")
+        return text.replace("%1", str(plan.reused)).replace("%2", str(plan.stages))
 
     def _on_generate_changed(self) -> None:
         self.button.setToolTip(self._generate.toolTip())
