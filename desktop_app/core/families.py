@@ -185,6 +185,7 @@ FAMILIES = (
             StageKind.TEXT_TO_IMAGE: "KandinskyV22ControlnetPipeline",
         },
         keywords=_DECODER_KEYWORDS,
+        swapped=(StageKind.IMAGE_TO_IMAGE,),
         reads_controls=True,
         **_KANDINSKY,
     ),
