@@ -100,10 +100,10 @@ def read_offspring(
     made: list[Variation] = []
     limit = max(PAGE, count)
     while True:
-        page = gallery.made_from(sha256, limit, before)
+        page = gallery.made_from(sha256, limit + 1, before)
         # The same pixels may have been made twice: what came of them belongs to the first.
-        made += [each for each in page if each.parent_id == parent_id]
-        before = (page[-1].created, page[-1].id) if len(page) == limit else None
+        made += [each for each in page[:limit] if each.parent_id == parent_id]
+        before = (page[limit - 1].created, page[limit - 1].id) if len(page) > limit else None
         if made or before is None:
             break
     return Offspring(tuple(stages), tuple(made), _with_offspring(gallery, [*stages, *made]), before)

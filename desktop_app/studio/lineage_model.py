@@ -60,6 +60,14 @@ class _Node:
 
 
 @dataclass(frozen=True)
+class _PageOrder:
+    """The page of a node's offspring that begins at ``before``."""
+
+    node: _Node
+    before: Before | None
+
+
+@dataclass(frozen=True)
 class _Row:
     """A child that a node shall have."""
 
@@ -99,6 +107,7 @@ class LineageModel(QAbstractItemModel):
         self._by_key: dict[str, _Node] = {}
         self._current_key = ""
         self._asked = 0
+        self._answered = 0
         self._is_layout_due = False
         self._is_closed = False
         self._reader = PoolRunner(self, serial=True)
@@ -294,20 +303,26 @@ class LineageModel(QAbstractItemModel):
         what = node.variation or self._photo
         if what is not None and not node.is_reading and not self._is_closed:
             node.is_reading = True
-            self._reader.start(node, partial(read_offspring, self._gallery, what, 0, node.before))
+            order = _PageOrder(node, node.before)
+            self._reader.start(order, partial(read_offspring, self._gallery, what, 0, node.before))
 
     def _on_read(self, key: object, found: object) -> None:
         if isinstance(found, Tree):
             if key == self._asked:
+                self._answered = self._asked
                 self._show_tree(found)
-        elif isinstance(key, _Node) and isinstance(found, Offspring):
-            key.is_reading = False
-            if self._nodes.get(key.number) is key:
-                self._show_page(key, found)
+        elif isinstance(key, _PageOrder) and isinstance(found, Offspring):
+            key.node.is_reading = False
+            if self._nodes.get(key.node.number) is key.node and key.node.before == key.before:
+                self._show_page(key.node, found)
+                if self._asked != self._answered:
+                    self._ask()  # the answer on its way does not know of these rows
 
     def _on_failed(self, key: object, error: StudioError) -> None:
-        if isinstance(key, _Node):
-            key.is_reading, key.is_read = False, True  # else the view would ask again and again
+        if isinstance(key, _PageOrder):
+            key.node.is_reading, key.node.is_read = False, True  # else the view would ask again and again
+        else:
+            self._answered = self._asked
         self.error_raised.emit(error)
 
     def _show_tree(self, tree: Tree) -> None:

@@ -144,9 +144,10 @@ def test_children_are_read_when_they_are_asked_for(qtbot, show, tree, save, phot
     assert not tree.canFetchMore(index)
 
 
-def test_a_picture_with_many_children_shows_them_page_by_page(qtbot, monkeypatch, show, tree, save, photo):
+def test_a_picture_with_many_children_shows_them_page_by_page(qtbot, monkeypatch, show, tree, gallery, save, photo):
     monkeypatch.setattr(lineage, "PAGE", 2)
-    saved = [save(f"{seed}", seed, init_image=photo) for seed in range(5)]
+    saved = [save(f"{seed}", seed, init_image=photo) for seed in range(6)]
+    gallery.trash([saved.pop().id])
     show(None, photo)
     assert titles(tree) == ["cat.png", ["0.5 4", "0.5 3", "Show more"]]
     with qtbot.waitSignal(tree.rowsInserted):
@@ -154,6 +155,18 @@ def test_a_picture_with_many_children_shows_them_page_by_page(qtbot, monkeypatch
     assert titles(tree) == ["cat.png", ["0.5 4", "0.5 3", "0.5 2", "0.5 1", "Show more"]]
     show(saved[0], photo)
     assert titles(tree) == ["cat.png", [*(f"0.5 {seed}" for seed in (4, 3, 2, 1, 0)), "Show more"]]
+
+
+def test_rows_asked_for_while_the_tree_is_read_anew_stay(qtbot, monkeypatch, show, tree, save, photo):
+    monkeypatch.setattr(lineage, "PAGE", 2)
+    for seed in range(4):
+        save(f"{seed}", seed, init_image=photo)
+    show(None, photo)
+    tree.show_more(tree.index(2, 0, tree.index(0, 0)))
+    with qtbot.waitSignal(tree.current_changed):
+        tree._ask()
+    qtbot.waitUntil(lambda: tree._reader.running == 0)
+    assert titles(tree) == ["cat.png", [f"0.5 {seed}" for seed in (3, 2, 1, 0)]]
 
 
 def test_the_shown_picture_is_there_however_many_are_newer(monkeypatch, show, tree, save, photo):

@@ -154,9 +154,8 @@ def test_a_hidden_panel_reads_nothing_and_catches_up_when_it_is_shown(qtbot, win
 
 def test_more_pictures_come_with_a_click(qtbot, monkeypatch, window, start, paint_seeds):
     monkeypatch.setattr("desktop_app.studio.lineage.PAGE", 2)
-    paint_seeds(1, 2, 3)
-    model = window.lineage_panel.model
-    qtbot.waitUntil(lambda: model.rowCount(row(window)) == 3)
+    *_, third = paint_seeds(1, 2, 3)
+    qtbot.waitUntil(lambda: shown_id(window) == third.id)
     assert row(window, 2).data() == "Show more"
     click(qtbot, window, row(window, 2))
     qtbot.waitUntil(lambda: row(window, 2).data() != "Show more")
