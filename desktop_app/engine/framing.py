@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from desktop_app.core.errors import ImageError, RequestError
 from desktop_app.core.image import flatten, load_image
@@ -115,9 +115,15 @@ class Frames:
             return picture.image
         if not picture.is_whole:
             return take_back(picture.image, self.placement, alpha, own_size=self._request.own_size)
-        whole = picture.image.copy()
-        if alpha:
-            whole.putalpha(alpha)
+        return self._with_alpha(picture.image, alpha) if alpha else picture.image
+
+    def _with_alpha(self, painted: Image.Image, alpha: Image.Image) -> Image.Image:
+        """The init image with ``painted`` inside the mask, where it is seen even if nothing was seen there before."""
+        assert self._init and self._mask
+        soft = soften(self._mask, self._request.mask_feather)
+        marked = soft.point([0] + [255] * 255)
+        whole = Image.composite(painted, self._init.convert("RGB"), marked)
+        whole.putalpha(ImageChops.lighter(alpha, soft))
         return whole
 
     def _load_mask(self) -> Image.Image:
@@ -141,9 +147,9 @@ class Frames:
         assert self.placement
         framed = Image.new("L", self.placement.working)
         left, top, right, bottom = self.placement.inner
-        part = soft.resize((right - left, bottom - top), Image.Resampling.BILINEAR, self.placement.box)
+        part = soft.resize((right - left, bottom - top), Image.Resampling.BOX, self.placement.box)
         framed.paste(part, (left, top))
-        return framed if framed.size == size else framed.resize(size, Image.Resampling.BILINEAR)
+        return framed if framed.size == size else framed.resize(size, Image.Resampling.BOX)
 
     def _note_cropped(self, soft: Image.Image, placement: Placement) -> None:
         left, top, right, bottom = soft.getbbox() or (0, 0, 0, 0)

@@ -42,7 +42,7 @@ from desktop_app.store.control_checkpoints import CONFIG_NAME, check_control, de
 from desktop_app.store.hub_cache import find_snapshot, has_pickles, list_snapshots, shared_caches
 from desktop_app.store.outside import OutsideCheckpoints
 from desktop_app.store.paths import Paths, resources_dir
-from desktop_app.store.single_file import Layout, read_layout
+from desktop_app.store.single_file import read_layout
 
 STARTER_LABEL = "Starter (offline, small pictures)"
 SINGLE_FILE = ".safetensors"
@@ -67,7 +67,7 @@ class CheckpointStore:
         with readable(ref):
             found = self._find(ref)
             if found.is_file():
-                _read_file(found)
+                read_layout(found)
             else:
                 _check_folder(found)
             return found
@@ -220,16 +220,8 @@ def _label(ref: str, folder: Path) -> str:
 # Single files ------------------------------------------------------------------------------------
 
 
-def _read_file(path: Path) -> Layout:
-    layout = read_layout(path)
-    if layout.is_inpainting:
-        hint = "Choose one for text-to-image."
-        raise CheckpointError("The checkpoint is for another task", f"{path.name} is for inpainting", hint)
-    return layout
-
-
 def _describe_file(ref: str, path: Path) -> CheckpointInfo:
-    layout = _read_file(path)
+    layout = read_layout(path)
     family = family_named(layout.family)
     assert family is not None, layout.family
     return _describe(ref, path.stem, path, layout.folder, family, layout.parts, layout.tokenizer, layout.note)

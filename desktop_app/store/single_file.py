@@ -78,6 +78,10 @@ _KINDS = (
 """The one whose text encoder's prefix is found first is meant."""
 
 
+_INPAINTING = "-inpainting"
+"""How the names of layouts end whose denoiser takes a mask too."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """What a single-file checkpoint is.
@@ -107,7 +111,7 @@ class Layout:
     @property
     def is_inpainting(self) -> bool:
         """Whether its denoiser takes a mask and a masked picture beside the latents."""
-        return self.name.endswith("-inpainting")
+        return self.name.endswith(_INPAINTING)
 
 
 def layouts_dir() -> Path:
@@ -132,7 +136,7 @@ def read_layout(path: Path, layouts: Path | None = None) -> Layout:
         name=name,
         folder=folder,
         tokenizer=layouts / "tokenizer",
-        family=kind.family,
+        family=f"{kind.family} inpainting" if name.endswith(_INPAINTING) else kind.family,
         pipeline=str(read_json(folder, folder / "model_index.json")["_class_name"]),
         number_format=_number_format(header, tensors["unet"].values()),
         parts=tuple(_size(part, header, names.values()) for part, names in tensors.items()),

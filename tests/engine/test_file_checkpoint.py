@@ -7,7 +7,7 @@ from engine_runs import paint
 from single_file import write_tiny_file
 from support import make_request
 
-from desktop_app.core.errors import CheckpointError
+from desktop_app.core.kinds import StageKind
 from desktop_app.store.checkpoints import CheckpointStore
 
 
@@ -45,7 +45,7 @@ def test_a_file_is_described_by_its_layout(tiny_file, paths):
     assert sum(part.parameters for part in info.parts) > 1e5
 
 
-def test_a_file_for_inpainting_is_refused_before_it_is_loaded(tiny_file, paths):
+def test_a_file_for_inpainting_is_of_the_family_that_paints_inside_a_mask_only(tiny_file, paths):
     made = tiny_file("sd1-inpainting")
-    with pytest.raises(CheckpointError, match="another task"):
-        CheckpointStore(paths).resolve(str(made.file))
+    info = CheckpointStore(paths).describe(str(made.file))
+    assert (info.family, info.kinds) == ("Stable Diffusion inpainting", (StageKind.INPAINT,))

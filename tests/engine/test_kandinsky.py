@@ -182,7 +182,7 @@ def test_the_prior_is_read_from_the_card(paths, decoder, tmp_path, card, named):
     assert CheckpointStore(paths).describe(str(folder)).prior == named
 
 
-def test_a_decoder_for_inpainting_is_refused(paths, tmp_path):
+def test_a_decoder_for_inpainting_that_does_not_say_so_is_refused(paths, tmp_path):
     folder = write_decoder(tmp_path / "inpaint", channels=9)
     with pytest.raises(CheckpointError, match="another task"):
         CheckpointStore(paths).resolve(str(folder))

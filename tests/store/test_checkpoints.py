@@ -106,7 +106,7 @@ DAMAGES = {
     "strange part": (lambda f: edit(f / "model_index.json", spy=["builtins", "eval"]), "not known"),
     "other family": (lambda f: edit(f / "model_index.json", _class_name="StableCascadePipeline"), "not supported"),
     "no index": (lambda f: (f / "model_index.json").unlink(), "no checkpoint"),
-    "for inpainting": (lambda f: edit(f / "unet" / "config.json", in_channels=9), "another task"),
+    "for instructions": (lambda f: edit(f / "unet" / "config.json", in_channels=7), "another task"),
     "channels that are none": (lambda f: edit(f / "vae" / "config.json", latent_channels={}), "damaged"),
     "no json": (lambda f: (f / "model_index.json").write_text("{"), "damaged"),
 }
