@@ -26,6 +26,12 @@ OWN_NAMES = {"bin", "include", "lib", "lib64", "share", "pyvenv.cfg", ".gitignor
 SPACE = {"cpu": 3e9, "rocm": 20e9, "cuda": 12e9, "mps": 3e9}
 """Bytes that a whole installation takes, downloads included, by kind of accelerator."""
 
+UPSCALERS = ("einops", "spandrel")
+"""What the program's extra ``upscalers`` brings, 0.4 MB; without the torchvision that spandrel asks for. PyPI has that
+for another build of torch than the one that is installed here, and there it would break what it is installed beside;
+the program does without it.
+"""
+
 
 def provide(folder: Path, project: Path, extra: str = "") -> Path:
     """The environment's Python, after everything that ``project`` and its ``extra`` need is installed."""
@@ -118,6 +124,9 @@ def fill(python: Path, project: Path, extra: str) -> None:
     target = f"{project}[{extra}]" if extra else str(project)
     if not pip(python, "-c", str(constraints), "-e", target):
         raise Problem("Installing failed; the reason is above. Run the same command again: what is done is kept.")
+    upscalers = [line for line in constraints.read_text().splitlines() if line.partition("==")[0] in UPSCALERS]
+    if upscalers and not pip(python, "--no-deps", *upscalers):
+        say("Upscalers of ESRGAN's kind cannot be used, since these could not be installed: " + ", ".join(upscalers))
 
 
 def install_torch(python: Path, kind: str, constraints: Path) -> None:

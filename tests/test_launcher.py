@@ -131,6 +131,11 @@ def test_an_index_that_does_not_answer_is_done_without():
     assert part("accelerator").read_page("http://127.0.0.1:9/") == ""
 
 
+def test_the_constraints_pin_what_upscalers_need():
+    text = (PROJECT / "packaging" / "constraints.txt").read_text()
+    assert all(f"\n{name}==" in text for name in (*part("environment").UPSCALERS, "torchvision"))
+
+
 def test_the_constraints_pin_torch():
     text = (PROJECT / "packaging" / "constraints.txt").read_text()
     assert part("accelerator").pinned_torch(text).count(".") == 2
@@ -225,6 +230,19 @@ def test_other_constraints_are_installed_at_the_next_start(made, project, capfd)
     assert "Installing Underpaint" in capfd.readouterr().out
     part("environment").provide(made, project)
     assert capfd.readouterr().out == ""
+
+
+@pytest.mark.usefixtures("_offline")
+def test_upscalers_are_installed_by_themselves_and_may_fail(made, project, monkeypatch, capfd):
+    environment = part("environment")
+    constraints = project / "packaging" / "constraints.txt"
+    constraints.write_text("einops==1.0\nnumpy==2.0\nspandrel==1.0\ntorch==1.1\n")
+    calls = []
+    monkeypatch.setattr(environment, "pip", lambda python, *rest: calls.append(rest) or "spandrel==1.0" not in rest)
+    environment.fill(environment.python_of(made), project, "")
+    assert calls[-1] == ("--no-deps", "einops==1.0", "spandrel==1.0")
+    assert "cannot be used" in capfd.readouterr().out
+    constraints.write_text("torch==1.1\n")
 
 
 @pytest.mark.usefixtures("_offline")

@@ -13,6 +13,9 @@ from desktop_app.core.request import StageKind
 PAINTING = frozenset({StageKind.IMAGE_TO_IMAGE, StageKind.TEXT_TO_IMAGE, StageKind.INPAINT})
 """Stages by which a picture begins; the others go on with one, or paint nothing."""
 
+PIXEL_UPSCALER = "Pixel upscaler"
+"""What stands for the family of networks that enlarge pixels; they are no pipelines, and have no row of their own."""
+
 STARTER = "starter"
 """REF of the checkpoint that ships with the program."""
 
