@@ -23,6 +23,7 @@ from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.engine import Engine, EngineOptions
 from desktop_app.core.errors import StoreError, StudioError
 from desktop_app.core.memory import MemoryPlan
+from desktop_app.core.styles import STYLES_NAME
 from desktop_app.engine.conversion import convert_pickles
 from desktop_app.engine.process import EngineProcess
 from desktop_app.store.checkpoints import CheckpointStore
@@ -34,6 +35,8 @@ from desktop_app.store.hub_token import HubToken
 from desktop_app.store.paths import APP_NAME, Paths, resources_dir, user_paths
 from desktop_app.store.recipes import RecipeStore
 from desktop_app.store.session import SessionStore
+from desktop_app.store.styles import StyleStore
+from desktop_app.studio.chain_facts import ChainFacts
 from desktop_app.studio.checkpoint_access import CheckpointSource, access_to, converter
 from desktop_app.studio.checkpoint_model import CheckpointModel
 from desktop_app.studio.checkpoint_work import CheckpointWork
@@ -118,6 +121,9 @@ class _Composition:
         catalog = [entry for entry in read_catalog(resources_dir() / CATALOG_NAME) if entry.is_offered]
         recipes = RecipeStore(paths.recipes, resources_dir() / "recipes")
         self._document = Document(gallery, checkpoints, recipes.list(), session)
+        self._styles = StyleStore(paths.data_dir / STYLES_NAME, resources_dir() / STYLES_NAME)
+        self._document.styles = self._styles.list()
+        self._chain = ChainFacts(self._document, checkpoints)
         self._recipes = RecipeBook(recipes, self._document)
         self._jobs = JobQueue(session, gallery)
         self._model = GalleryModel(gallery, self._document.undo_stack)
@@ -128,6 +134,7 @@ class _Composition:
         )
         parts = Parts(
             self._document,
+            self._chain,
             self._jobs,
             self._model,
             self._lineage,
@@ -163,6 +170,7 @@ class _Composition:
         self._jobs.finished.connect(self._model.insert_finished)
         self._thread.worker.status_told.connect(self.window.job_bar.show_engine)
         self._thread.worker.status_told.connect(self._checkpoints.model.show_engine)
+        self._thread.worker.status_told.connect(self._chain.show_engine)
         self._settings.changed.connect(self._on_setting_changed)
         self.window.first_painted.connect(self.window.begin)
         self.window.engine_wanted.connect(self._thread.warm_up)
@@ -185,8 +193,9 @@ class _Composition:
                 restore()
             except StudioError as e:
                 self.window.show_error(e)
-        for error in self._recipes.damaged():
-            self.window.show_error(StoreError(error.title, error.detail, error.hint))
+        for error in (*self._recipes.damaged(), self._styles.damaged()):
+            if error is not None:
+                self.window.show_error(StoreError(error.title, error.detail, error.hint))
         recovery = self._gallery.recovery
         if recovery.rebuilt or recovery.adopted or recovery.relinked or recovery.swept:
             self.window.show_error(StoreError("The gallery was put in order", "\n".join(recovery.sentences), ""))
@@ -206,6 +215,7 @@ class _Composition:
             self._recipes.close,
             self._controls.deriver.close,
             self._controls.pictures.close,
+            self._chain.close,
             self._document.close,
             self._jobs.close,
             self._stop_engine,

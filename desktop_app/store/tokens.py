@@ -24,9 +24,11 @@ CHATGLM_MARKS = 2
 _CLIP_SPLIT = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 """How CLIP cuts a text into words before it cuts words into tokens (openai/CLIP, simple_tokenizer.py)."""
 
-
 Spans = list[tuple[int, int, bool]]
 """Begin and end of each token, in characters of the text, and whether it ends a word."""
+
+Words = tuple[tuple[str, int], ...]
+"""The words of textual inversions, and how many vectors each has."""
 
 WORD_END = "</w>"
 """How CLIP's tokenizer marks the last token of a word."""
@@ -37,10 +39,21 @@ class TokenCounter:
     for every keystroke; any thread.
     """
 
-    def __init__(self, tokenizer_folder: Path, max_tokens: int) -> None:
+    def __init__(self, tokenizer_folder: Path, max_tokens: int, words: Words = ()) -> None:
         self.max_tokens = max_tokens
-        self._cut, self._marks = _load(tokenizer_folder)
+        self._folder = tokenizer_folder
+        self.words = words
+        self._cut, self._marks = _load(tokenizer_folder, words)
         self._lock = threading.Lock()
+        self._other: TokenCounter | None = None
+
+    def knowing(self, words: Words) -> TokenCounter:
+        """One for the same tokenizer that was taught ``words``; made anew only when they are others."""
+        if words == self.words:
+            return self
+        if self._other is None or self._other.words != words:
+            self._other = TokenCounter(self._folder, self.max_tokens, words)
+        return self._other
 
     def count(self, text: str) -> int:
         """Tokens of ``text`` with the marks."""
@@ -70,28 +83,35 @@ class TokenCounter:
             return self._cut(text)
 
 
-def _load(folder: Path) -> tuple[Callable[[str], Spans], int]:
-    """What cuts a text into tokens, and how many marks come to them."""
+def _load(folder: Path, words: Words) -> tuple[Callable[[str], Spans], int]:
+    """What cuts a text into tokens, and how many marks come to them. Pieces are taught no words."""
     try:
         if (folder / "tokenizer.json").is_file():
             tokenizer = Tokenizer.from_str((folder / "tokenizer.json").read_text(encoding="utf-8"))
-            return _cutter(tokenizer), len(tokenizer.encode("").ids)
+            return _cutter(tokenizer, words), len(tokenizer.encode("").ids)
         if (folder / PIECES).is_file():
             return _load_pieces(folder / PIECES), CHATGLM_MARKS
-        return _cutter(_build_clip(folder)), 2
+        return _cutter(_build_clip(folder), words), 2
     except Exception as e:  # the library raises bare Exception for any damage
         detail = f"{folder.name}: {e}"[:300]
         raise CheckpointError("The checkpoint's tokenizer cannot be read", detail, "Fetch its files again.") from e
 
 
-def _cutter(tokenizer: Tokenizer) -> Callable[[str], Spans]:
+def _cutter(tokenizer: Tokenizer, words: Words) -> Callable[[str], Spans]:
     tokenizer.no_truncation()
     tokenizer.no_padding()
+    vectors = dict(words)
+    tokenizer.add_tokens(
+        [f"{word}_{number}" if number else word for word in vectors for number in range(vectors[word])]
+    )
 
     def spans(text: str) -> Spans:
         encoded = tokenizer.encode(text, add_special_tokens=False)
-        pairs = zip(encoded.offsets, encoded.tokens, strict=True)
-        return [(begin, end, token.endswith(WORD_END)) for (begin, end), token in pairs]
+        made: Spans = []
+        for (begin, end), token in zip(encoded.offsets, encoded.tokens, strict=True):
+            made += [(begin, end, False)] * (vectors.get(token, 1) - 1)
+            made.append((begin, end, token in vectors or token.endswith(WORD_END)))
+        return made
 
     return spans
 

@@ -22,6 +22,7 @@ from desktop_app.core.plain_data import as_text
 from desktop_app.core.planning import build_requests
 from desktop_app.core.recipe import Recipe
 from desktop_app.core.request import ImageRef, Request, image_from_json
+from desktop_app.core.styles import Style
 from desktop_app.core.variation import Variation
 from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.gallery import GalleryStore
@@ -71,6 +72,7 @@ class Document(QObject):
     ) -> None:
         super().__init__(parent)
         self.recipes = recipes
+        self.styles: list[Style] = []
         self.is_online = True
         self.undo_stack = QUndoStack(self)
         self.undo_stack.setUndoLimit(UNDO_LIMIT)

@@ -70,7 +70,8 @@ class PromptEdit(QPlainTextEdit):
         dimmed.setFontStrikeOut(True)
         selection.format = dimmed
         cursor = QTextCursor(self.document())
-        cursor.setPosition(min(start, len(self.toPlainText())))
+        text = self.toPlainText()
+        cursor.setPosition(to_unit(text, min(start, len(text))))
         cursor.movePosition(QTextCursor.MoveOperation.End, QTextCursor.MoveMode.KeepAnchor)
         selection.cursor = cursor
         self.setExtraSelections([selection])
@@ -80,8 +81,8 @@ class PromptEdit(QPlainTextEdit):
         self._highlighter.set_on(is_on=takes)
 
     def problems(self) -> tuple[Problem, ...]:
-        """What in the text means nothing, where weights are shown."""
-        return self._highlighter.weighted.problems
+        """What in the text means nothing."""
+        return self._highlighter.problems
 
     def change_weight(self, change: float) -> None:
         """Raise the weight of the selected words, or of the word at the cursor, by ``change``."""

@@ -7,15 +7,19 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from desktop_app.core.choices import read_choices
 from desktop_app.core.errors import RequestError
 from desktop_app.core.families import family_named
 from desktop_app.core.params import Params
+from desktop_app.core.prompting import count_prompt
+from desktop_app.core.styles import NO_WORDS, Style
 from desktop_app.studio.document import Document
 from desktop_app.studio.plan import RunPlan
 from desktop_app.studio.tips import plain_tip
 from desktop_app.ui.checkpoint_control import CheckpointControl
 from desktop_app.ui.field import Field, set_role, show_unused
 from desktop_app.ui.prompt_edit import PromptEdit
+from desktop_app.ui.style_control import StyleControl
 from desktop_app.ui.suggestions import Suggestions
 from desktop_app.ui.texts import file_size
 from desktop_app.ui.theme import GRID
@@ -44,6 +48,7 @@ class PromptPanel(QWidget):
         self.negative = self._prompt_edit("negativePromptEdit", self.tr("What should it not show?"), 1)
         self.prompt.edited.connect(self._on_prompt_edited)
         self.negative.edited.connect(self._on_negative_edited)
+        self.style_control = StyleControl(document)
         self._counter = self._count_label("promptCounter")
         self._negative_counter = self._count_label("negativePromptCounter")
         self._weights = WeightNote(self.prompt)
@@ -62,6 +67,7 @@ class PromptPanel(QWidget):
             "checkpoint": Field("checkpoint", self.checkpoint, self.checkpoint.combo),
             "prompt": Field("prompt", self.prompt, aside=self._counter),
             "negative_prompt": Field("negative_prompt", self.negative, aside=self._negative_counter),
+            "style": Field("style", self.style_control),
         }
         self._lay_out()
         document.params_changed.connect(self._on_params_changed)
@@ -73,7 +79,7 @@ class PromptPanel(QWidget):
 
     def refresh(self, plan: RunPlan) -> None:
         """Show the prompt that ``plan`` found cannot be run. What is wrong with the checkpoint is known without it."""
-        for name in ("recipe", "prompt", "negative_prompt"):
+        for name in ("recipe", "prompt", "negative_prompt", "style"):
             self.fields[name].show_error(plan.error if plan.error and plan.error.param == name else None)
 
     def show_missing(self, sizes: Sequence[tuple[str, int]]) -> None:
@@ -107,6 +113,7 @@ class PromptPanel(QWidget):
         negative.addWidget(self._negative_weights)
         negative.addWidget(self._negative_suggestions)
         layout.addLayout(negative)
+        layout.addWidget(self.fields["style"])
 
     def _prompt_edit(self, name: str, placeholder: str, lines: int = 2) -> PromptEdit:
         edit = PromptEdit(lines)
@@ -117,7 +124,6 @@ class PromptPanel(QWidget):
     def _count_label(self, name: str) -> QLabel:
         label = QLabel()
         label.setObjectName(name)
-        label.setToolTip(self.tr("Tokens used, of those that the checkpoint reads"))
         set_role(label, "caption")
         return label
 
@@ -160,12 +166,20 @@ class PromptPanel(QWidget):
         self._suggest(params)
 
     def _count(self, params: Params) -> None:
-        for edit, label, text in (
-            (self.prompt, self._counter, params.prompt),
-            (self.negative, self._negative_counter, params.negative_prompt),
+        style = self.style_control.style_of(params)
+        for edit, label, text, around in (
+            (self.prompt, self._counter, params.prompt, style.around if style else NO_WORDS),
+            (
+                self.negative,
+                self._negative_counter,
+                params.negative_prompt,
+                style.around_negative if style else NO_WORDS,
+            ),
         ):
-            count = self._document.count_tokens(text)
+            counted = count_prompt(text, around)
+            count = self._document.count_tokens(counted.text)
             label.setText(f"{count.used}/{count.limit}" if count.limit else "")
+            label.setToolTip(self._count_tip(text, style))
             is_over = count.overflow is not None
             if count.chunks > 1:
                 label.setText(f"{label.text()} × {count.chunks}")
@@ -174,7 +188,15 @@ class PromptPanel(QWidget):
             if label.property("role") != ("error" if is_over else "caption"):
                 set_role(label, "error" if is_over else "caption")
                 label.style().polish(label)
-            edit.set_overflow(count.overflow)
+            edit.set_overflow(counted.written(count.overflow) if count.overflow is not None else None)
+
+    def _count_tip(self, text: str, style: Style | None) -> str:
+        sentences = [self.tr("Tokens used, of those that the checkpoint reads.")]
+        if style is not None:
+            sentences.append(self.tr("The words of the style are among them."))
+        if read_choices(text).choices:
+            sentences.append(self.tr("Of each choice the longest words are counted."))
+        return plain_tip(" ".join(sentences))
 
     def _suggest(self, params: Params) -> None:
         """Prompts that the recipe knows to work, as buttons, while there is no prompt; then the words that call the
