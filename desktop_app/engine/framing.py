@@ -119,7 +119,8 @@ class Frames:
 
     def _with_alpha(self, painted: Image.Image, alpha: Image.Image) -> Image.Image:
         """The init image with ``painted`` inside the mask, where it is seen even if nothing was seen there before."""
-        assert self._init and self._mask
+        assert self._init
+        assert self._mask
         soft = soften(self._mask, self._request.mask_feather)
         marked = soft.point([0] + [255] * 255)
         whole = Image.composite(painted, self._init.convert("RGB"), marked)
