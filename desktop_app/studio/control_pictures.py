@@ -18,10 +18,11 @@ from desktop_app.studio.pool import PoolRunner
 
 @dataclass(frozen=True, eq=False)
 class _Opening:
-    """A picture on its way to ``control``, which stood in ``row``; to a new one where there is no such row yet."""
+    """A picture on its way to ``control``, which stood in ``row``, or will stand there when it ``is_new``."""
 
     row: int
     control: Control
+    is_new: bool
     cancel: threading.Event
 
 
@@ -47,7 +48,7 @@ class ControlPictures(QObject):
 
     def open(self, row: int, source: Source, name: str = "") -> None:
         """Open ``source`` for the control in ``row``."""
-        self._start(row, self._document.params.controls[row], source, name)
+        self._start(_Opening(row, self._document.params.controls[row], False, threading.Event()), source, name)
 
     def add(self, control: Control, source: Source, name: str = "") -> None:
         """Open ``source`` and add ``control`` with it."""
@@ -55,7 +56,7 @@ class ControlPictures(QObject):
         if len(controls) >= MAX_CONTROLS:
             self.error_raised.emit(too_many())
             return
-        self._start(len(controls), control, source, name)
+        self._start(_Opening(len(controls), control, True, threading.Event()), source, name)
 
     def close(self) -> None:
         """End what goes on in the background."""
@@ -64,11 +65,10 @@ class ControlPictures(QObject):
         self._openings.clear()
         self._opener.wait()
 
-    def _start(self, row: int, control: Control, source: Source, name: str) -> None:
-        for opening in [opening for opening in self._openings if opening.row == row]:
-            opening.cancel.set()
-            self._openings.remove(opening)
-        opening = _Opening(row, control, threading.Event())
+    def _start(self, opening: _Opening, source: Source, name: str) -> None:
+        for other in [other for other in self._openings if other.row == opening.row]:
+            other.cancel.set()
+            self._openings.remove(other)
         self._openings.append(opening)
         online = self._document.is_online
         self._opener.start(opening, partial(open_source, source, name, self._gallery, opening.cancel, is_online=online))
@@ -80,11 +80,11 @@ class ControlPictures(QObject):
         self._openings.remove(opening)
         controls = list(self._document.params.controls)
         row = _row_now(opening, controls)
-        if row < len(controls):
-            controls[row] = replace(controls[row], image=opened.ref)
-        else:
+        if opening.is_new and len(controls) < MAX_CONTROLS:
             controls.append(replace(opening.control, image=opened.ref))
-        self._document.set_params(self.tr("Picture of a control image"), controls=tuple(controls[:MAX_CONTROLS]))
+        elif row is not None and not opening.is_new:
+            controls[row] = replace(controls[row], image=opened.ref)
+        self._document.set_params(self.tr("Picture of a control image"), controls=tuple(controls))
         self.opening_changed.emit()
 
     def _on_failed(self, opening: _Opening, error: StudioError) -> None:
@@ -100,8 +100,9 @@ def too_many() -> RequestError:
     return RequestError("There are too many control images", detail, "Remove one first.", param="controls")
 
 
-def _row_now(opening: _Opening, controls: list[Control]) -> int:
-    """Where the control stands now; where it was edited meanwhile, it is the one in its old place."""
-    if opening.row < len(controls) and controls[opening.row] != opening.control and opening.control in controls:
+def _row_now(opening: _Opening, controls: list[Control]) -> int | None:
+    """Where the control stands now; where it was edited meanwhile, it is the one in its old place. None: it is gone."""
+    is_in_place = opening.row < len(controls) and controls[opening.row] == opening.control
+    if not is_in_place and opening.control in controls:
         return controls.index(opening.control)
-    return opening.row
+    return opening.row if opening.row < len(controls) else None

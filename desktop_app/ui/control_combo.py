@@ -38,7 +38,7 @@ class ChoiceCombo(QComboBox):
         self.setToolTip(plain_tip(used.reason or used.tip) if used else self.placeholderText())
 
     def _add(self, choice: Choice) -> None:
-        label = self.tr("%1 (to be downloaded)").replace("%1", choice.label) if choice.is_missing else choice.label
+        label = self.tr("%1 (download)").replace("%1", choice.label) if choice.is_missing else choice.label
         self.addItem(label, choice.ref)
         row = self.count() - 1
         self.setItemData(row, plain_tip(choice.reason or choice.tip), Qt.ItemDataRole.ToolTipRole)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QEvent, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -146,7 +147,7 @@ class ControlRow(QFrame):
         self.source.setObjectName("controlSourceCombo")
         self.source.setAccessibleName(self.tr("Made from"))
         self.source.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.ready = QCheckBox(self.tr("Is one already"))
+        self.ready = QCheckBox(self.tr("Use it as it is"))
         self.ready.setObjectName("controlReadyCheck")
         self.ready.setToolTip(self.tr("The picture is a control image already and is used as it is"))
         self._state = QLabel()
@@ -196,6 +197,18 @@ class ControlRow(QFrame):
         layout.addLayout(head)
         layout.addWidget(self._summary)
         layout.addWidget(self._body)
+        self._order_tabs()
+
+    def _order_tabs(self) -> None:
+        """As it is read, from top to bottom."""
+        order: list[QWidget] = [self._fold, self.on, self.mode, self.remove, self.thumb, self.source, self.ready]
+        order += [self.make, self.annotator, *self._slider_parts("low", "high"), self.net, self.download]
+        order += self._slider_parts("weight", "start", "end")
+        for before, after in pairwise(order):
+            self.setTabOrder(before, after)
+
+    def _slider_parts(self, *names: str) -> list[QWidget]:
+        return [part for name in names for part in (self.sliders[name].bar, self.sliders[name].box)]
 
     def _picture_layout(self) -> QHBoxLayout:
         aside = QVBoxLayout()
@@ -216,11 +229,12 @@ class ControlRow(QFrame):
         grid.setColumnStretch(1, 1)
         rows: list[tuple[str, QWidget]] = [("annotator", self.annotator)]
         rows += [(name, self.sliders[name]) for name in ("low", "high")]
-        rows += [("net", self.net), *((name, self.sliders[name]) for name in ("weight", "start", "end"))]
+        rows += [("net", self.net), ("", self.download)]
+        rows += [(name, self.sliders[name]) for name in ("weight", "start", "end")]
         for number, (name, widget) in enumerate(rows):
-            grid.addWidget(self._labels[name], number, 0)
+            if name:
+                grid.addWidget(self._labels[name], number, 0)
             grid.addWidget(widget, number, 1)
-        grid.addWidget(self.download, len(rows), 0, 1, 2)
         return grid
 
     def _connect(self) -> None:
@@ -263,7 +277,7 @@ class ControlRow(QFrame):
         self._show_parts(control, has_net=has_net)
         self._show_missing(control, facts)
         used = next((each.label for each in nets if each.ref == control.checkpoint), "") if control.checkpoint else ""
-        text = summary_text(control, has_net=has_net, net=used)
+        text = summary_text(control, used, has_net=has_net, is_missing=bool(self._missing))
         self._summary.setText(text)
         self._summary.setToolTip(plain_tip(text))
         self._show_view(control, facts)
@@ -382,7 +396,13 @@ class ControlRow(QFrame):
         else:
             self._edit("", **{name: round(value, 2)})
 
-    # Drops ----------------------------------------------------------------------------------------
+    # Events ---------------------------------------------------------------------------------------
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Another reading direction, another arrow."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.LayoutDirectionChange:
+            self._show_fold()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """A picture may be dropped on its control image."""

@@ -46,13 +46,19 @@ def state_text(control: Control, view: DeriveView, *, has_job: bool) -> str:
     return _tr(_STATES[view.state])
 
 
-def summary_text(control: Control, *, has_net: bool, net: str) -> str:
-    """What is said of one that is folded: its ControlNet and how much it counts."""
-    if not has_net:
-        return ""
-    name = net or _tr("no ControlNet chosen")
-    share = "" if (control.start, control.end) == (0.0, 1.0) else f" · {control.start:.0%} – {control.end:.0%}"
-    return f"{name} · {control.weight:g}{share}"
+def summary_text(control: Control, net: str, *, has_net: bool, is_missing: bool) -> str:
+    """What is said of one that is folded: its ControlNet ``net``, how much it counts and when, and whether something is
+    not on this machine.
+    """
+    parts = []
+    if has_net:
+        weight = _tr("weight %1").replace("%1", f"{control.weight:g}")
+        parts = [net or _tr("no ControlNet chosen"), weight]
+    if has_net and (control.start, control.end) != (0.0, 1.0):
+        parts.append(f"{control.start:.0%} – {control.end:.0%}")
+    if is_missing:
+        parts.insert(0, _tr("to be downloaded"))
+    return " · ".join(parts)
 
 
 def download_text(sizes: Sequence[tuple[str, int]]) -> str:
