@@ -7,10 +7,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from desktop_app.core.engine import EngineStatus
-from desktop_app.core.errors import CheckpointError, RequestError
+from desktop_app.core.errors import CheckpointError, StudioError
 from desktop_app.core.handover import Handover
 from desktop_app.core.kinds import StageKind
 from desktop_app.core.params import Params
@@ -21,6 +21,9 @@ from desktop_app.store.handover import describe_handover
 from desktop_app.studio.document import Document
 from desktop_app.studio.plan import RunPlan
 from desktop_app.studio.pool import PoolRunner
+
+PAUSE_MS = 400
+"""So long a mask must be left alone before it is looked at."""
 
 Joint = tuple[int, Stage, Stage]
 """The number of a card in `Params.chain`, the stage before it and its own."""
@@ -42,6 +45,11 @@ class ChainFacts(QObject):
         self._is_known = True
         self._number = 0
         self._keys: frozenset[str] = frozenset()
+        self._counted: tuple[object, int] = (None, 0)
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(PAUSE_MS)
+        self._pause.timeout.connect(self._on_pause)
         self._runner = PoolRunner(self, serial=True)
         self._runner.finished.connect(self._on_compared)
         self._runner.failed.connect(self._on_failed)
@@ -69,17 +77,35 @@ class ChainFacts(QObject):
 
     def close(self) -> None:
         """Let the thread end."""
+        self._pause.stop()
         self._number += 1
         self._runner.wait()
 
     def _count_reused(self, plan: RunPlan) -> int:
         """With another seed for each picture nothing is; nor is the last stage, which makes the result."""
-        if plan.error or plan.stages < 2 or self._document.params.seed is None or not self._keys:
+        document = self._document
+        if plan.error or plan.stages < 2 or document.params.seed is None or not self._keys:
             return 0
+        if StageKind.INPAINT not in plan.kinds:
+            return self._count_now()
+        picture = document.init_image.ref if document.init_image else None
+        situation = (document.params, picture, document.mask.revision, self._keys)
+        if situation != self._counted[0]:  # a request keeps the mask on the disk, which takes too long for each stroke
+            self._counted = situation, 0
+            self._pause.start()
+        return self._counted[1]
+
+    def _count_now(self) -> int:
         try:
             return count_reused(self._document.make_requests(1)[0], self._keys)
-        except RequestError:  # Generate will tell it
+        except StudioError:  # Generate will tell it
             return 0
+
+    def _on_pause(self) -> None:
+        count = self._count_now()
+        if count != self._counted[1]:
+            self._counted = self._counted[0], count
+            self.changed.emit()
 
     def _compare(self, joints: tuple[Joint, ...]) -> None:
         if joints != self._joints:

@@ -50,6 +50,7 @@ class ChainPanel(QWidget):
         self.add = self._make_add()
         self.first = FirstStageCard()
         self.first.toggled.connect(self._on_first_toggled)
+        self.first.reveal_requested.connect(self._open)
         self.hint = QLabel()
         self.hint.setObjectName("chainHint")
         self.hint.setWordWrap(True)
@@ -170,6 +171,9 @@ class ChainPanel(QWidget):
         self._body.setVisible(is_open)
         self.hint.setVisible(is_open and bool(self.hint.text()))
 
+    def _open(self) -> None:
+        self.title.setChecked(True)
+
     def _on_params_changed(self, params: Params) -> None:
         if params.chain and not self.cards:
             self.title.setChecked(True)
@@ -250,6 +254,7 @@ class ChainPanel(QWidget):
         header.duplicate_requested.connect(lambda: self._on_duplicate(self.cards.index(card)))
         header.remove_requested.connect(lambda: self._on_remove(self.cards.index(card)))
         header.fold_requested.connect(lambda: self._on_fold(self.cards.index(card)))
+        card.reveal_requested.connect(self._open)
         card.move_requested.connect(lambda delta: self._on_move(self.cards.index(card), delta))
         grip = header.grip
         grip.dragged.connect(lambda at: self._on_dragged(at))

@@ -122,6 +122,7 @@ class Commands(QObject):
             self._document.params_changed,
             self._document.init_image_changed,
             self._document.checkpoint_changed,
+            window.parts.chain.changed,
         ):
             signal.connect(self._refresh_plan)
         for signal in (self._jobs.state_changed, self._presenter.shown_changed, self._document.init_image_changed):
@@ -156,6 +157,7 @@ class Commands(QObject):
         """Queue what the controls say, or say why it cannot be run."""
         self._window.params_panel.commit_typing()
         self._window.family_panel.commit_typing()
+        self._window.chain_panel.commit_typing()
         self._window.control_panel.commit_typing()
         try:
             requests = self._document.make_requests()
@@ -297,6 +299,7 @@ class Commands(QObject):
         if key == "checkpoints":
             self._window.prompt_panel.checkpoint.set_checkpoints(outcome)  # type: ignore[arg-type]
             self._window.family_panel.set_checkpoints(outcome)  # type: ignore[arg-type]
+            self._window.chain_panel.set_checkpoints(outcome)  # type: ignore[arg-type]
             self._window.control_panel.set_checkpoints(outcome)  # type: ignore[arg-type]
         elif isinstance(outcome, Request):
             self._restore_request(outcome)
@@ -316,10 +319,12 @@ class Commands(QObject):
         self._refresh_actions()
 
     def _refresh_plan(self) -> None:
-        plan = self._document.plan()
+        chain = self._window.parts.chain
+        plan = chain.look(self._document.plan())
         self._window.prompt_panel.refresh(plan)
         self._window.params_panel.refresh(plan)
         self._window.family_panel.show_error(plan.error)
+        self._window.chain_panel.refresh(plan, chain.handovers)
         self._window.control_panel.show_error(plan.error)
         self._window.generate_panel.refresh(plan)
 

@@ -15,6 +15,7 @@ from desktop_app.ui.canvas import Canvas
 from desktop_app.ui.canvas_drop import DropZone
 from desktop_app.ui.canvas_presenter import CanvasPresenter
 from desktop_app.ui.canvas_sources import offers_picture
+from desktop_app.ui.chain_panel import ChainPanel
 from desktop_app.ui.checkpoint_desk import CheckpointDesk
 from desktop_app.ui.checkpoint_drop import DropHint, checkpoint_paths
 from desktop_app.ui.column_area import ColumnArea
@@ -34,6 +35,7 @@ from desktop_app.ui.queue_view import QueuePanel
 from desktop_app.ui.recipe_commands import RecipeCommands
 from desktop_app.ui.setting_commands import SettingCommands
 from desktop_app.ui.shortcuts import Shortcuts
+from desktop_app.ui.stage_card import FirstStageCard, StageCard
 from desktop_app.ui.theme import GRID, Theme
 from desktop_app.ui.variation_strip import VariationStrip
 from desktop_app.ui.view_commands import ViewCommands
@@ -115,6 +117,7 @@ class MainWindow(QMainWindow):
         self.prompt_panel = PromptPanel(self.document)
         self.params_panel = ParamsPanel(self.document, self.settings, self.icons)
         self.family_panel = FamilyPanel(self.document)
+        self.chain_panel = ChainPanel(self.document, self.settings, self.icons)
         sources = PanelSources(self.parts.gallery.find, self.parts.checkpoints.model.size_of)
         self.control_panel = ControlPanel(
             self.document, self.jobs, self.settings, self.parts.controls, sources, self.icons
@@ -147,6 +150,7 @@ class MainWindow(QMainWindow):
         layout.addWidget(self.prompt_panel)
         layout.addWidget(self.params_panel)
         layout.addWidget(self.family_panel)
+        layout.addWidget(self.chain_panel)
         layout.addWidget(self.control_panel)
         layout.addStretch()
         area = ColumnArea()
@@ -210,7 +214,9 @@ class MainWindow(QMainWindow):
         field.focus_control()
         QTimer.singleShot(0, field, lambda: self._params_area.ensureWidgetVisible(field))
 
-    def _field_of(self, param: str) -> Field | None:
+    def _field_of(self, param: str) -> Field | StageCard | FirstStageCard | None:
+        if card := self.chain_panel.field_of(param):
+            return card
         panels = (self.params_panel, self.family_panel, self.control_panel)
         found = (panel.field_of(param) for panel in panels)
         return self.prompt_panel.fields.get(param) or next((field for field in found if field), None)

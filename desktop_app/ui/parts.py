@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from desktop_app.core.checkpoint import CheckpointInfo
+from desktop_app.studio.chain_facts import ChainFacts
 from desktop_app.studio.checkpoint_model import CheckpointModel
 from desktop_app.studio.checkpoint_work import CheckpointWork
 from desktop_app.studio.control_deriver import ControlDeriver
@@ -61,6 +62,7 @@ class Parts:
     """
 
     document: Document
+    chain: ChainFacts
     jobs: JobQueue
     gallery: GalleryModel
     lineage: LineageModel

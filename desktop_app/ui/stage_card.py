@@ -38,6 +38,8 @@ class StageCard(QFrame):
     """Renders one card; the panel is told what the user wants of it."""
 
     move_requested = Signal(int)
+    reveal_requested = Signal()
+    """The card shall be seen."""
 
     def __init__(self, icons: Icons) -> None:
         super().__init__()
@@ -84,6 +86,7 @@ class StageCard(QFrame):
 
     def focus_control(self) -> None:
         """Give the keyboard to the card."""
+        self.reveal_requested.emit()
         self.header.grip.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -99,6 +102,7 @@ class FirstStageCard(QFrame):
     """The stage that the controls above set, to be left out or not."""
 
     toggled = Signal(bool)
+    reveal_requested = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -145,6 +149,7 @@ class FirstStageCard(QFrame):
 
     def focus_control(self) -> None:
         """Give the keyboard to its switch."""
+        self.reveal_requested.emit()
         self.on.setFocus(Qt.FocusReason.OtherFocusReason)
 
 
