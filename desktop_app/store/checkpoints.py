@@ -42,6 +42,7 @@ from desktop_app.store.control_checkpoints import CONFIG_NAME, check_control, de
 from desktop_app.store.hub_cache import find_snapshot, has_pickles, list_snapshots, shared_caches
 from desktop_app.store.outside import OutsideCheckpoints
 from desktop_app.store.paths import Paths, resources_dir
+from desktop_app.store.pixel_upscalers import describe_pixel_upscaler, is_pixel_upscaler
 from desktop_app.store.single_file import read_layout
 
 STARTER_LABEL = "Starter (offline, small pictures)"
@@ -67,7 +68,7 @@ class CheckpointStore:
         with readable(ref):
             found = self._find(ref)
             if found.is_file():
-                read_layout(found)
+                _describe_file(ref, found)
             else:
                 _check_folder(found)
             return found
@@ -196,7 +197,8 @@ def _check_folder(folder: Path) -> None:
     variant = choose_variant(folder, family.weighted)
     for part in family.weighted:
         check_weights(folder, part, variant)
-    read_config(folder, "scheduler")
+    for part in ("scheduler", *family.extra_schedulers):
+        read_config(folder, part)
     read_parts(folder, family)
     for part in family.tokenizers:
         if find_tokenizer(folder, part) is None:
@@ -221,6 +223,8 @@ def _label(ref: str, folder: Path) -> str:
 
 
 def _describe_file(ref: str, path: Path) -> CheckpointInfo:
+    if is_pixel_upscaler(path):
+        return describe_pixel_upscaler(ref, path)
     layout = read_layout(path)
     family = family_named(layout.family)
     assert family is not None, layout.family

@@ -16,6 +16,7 @@ from desktop_app.core.errors import CheckpointError, StoreError
 from desktop_app.store.checkpoint_files import read_json
 from desktop_app.store.file_copy import check_room, copy_file, hash_file, open_plain, safe_stem, unreadable
 from desktop_app.store.files import move_new, store_error, temporary_path, write_new
+from desktop_app.store.pixel_upscalers import is_pixel_upscaler, read_pixel_upscaler
 from desktop_app.store.single_file import read_layout
 
 SUFFIX = ".safetensors"
@@ -29,7 +30,7 @@ def import_file(
     Another file of the same name is never replaced: the copy then gets a number. Raises `CheckpointError` where it is
     no checkpoint that can be loaded, or there is no room; `StoreError`; `Cancelled`, and then nothing is left.
     """
-    layout = read_layout(source, layouts)
+    layout = _layout(source, layouts)
     size = source.stat().st_size
     if known := _find_same(source, size, checkpoints, report, cancel):
         return known
@@ -37,8 +38,8 @@ def import_file(
     temporary = temporary_path(checkpoints)
     try:
         digest = copy_file(source, temporary, size, report, cancel)
-        read_layout(temporary, layouts)
-        record = {"sha256": digest, "bytes": size, "layout": layout.name, "original_name": source.name}
+        _layout(temporary, layouts)
+        record = {"sha256": digest, "bytes": size, "layout": layout, "original_name": source.name}
         target = _claim(checkpoints, safe_stem(source.stem), record)
         try:
             move_new(temporary, target)
@@ -49,6 +50,11 @@ def import_file(
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
     return target
+
+
+def _layout(path: Path, layouts: Path | None) -> str:
+    """What is in the file ``path``, in one word. Raises `CheckpointError`."""
+    return read_pixel_upscaler(path).architecture.value if is_pixel_upscaler(path) else read_layout(path, layouts).name
 
 
 def verify_file(path: Path, report: ReportDownload, cancel: CancelFlag) -> bool:

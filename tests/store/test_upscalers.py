@@ -1,18 +1,21 @@
-"""The folders of the two upscalers: what is told of them, and what is refused."""
+"""Upscalers in the checkpoints folder: what is told of them, and what is refused."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import threading
 
 import pytest
 from tiny import write_stable_diffusion
-from tiny_upscalers import write_latent_upscaler, write_x4_upscaler
+from tiny_upscalers import write_esrgan, write_latent_upscaler, write_x4_upscaler
 
 from desktop_app.core.errors import CheckpointError
 from desktop_app.core.kinds import StageKind
 from desktop_app.core.memory import UPSCALER_ELEMENTS
+from desktop_app.store.checkpoint_care import remove, verify
 from desktop_app.store.checkpoints import CheckpointStore
+from desktop_app.store.file_import import import_file
 
 
 @pytest.fixture
@@ -93,3 +96,41 @@ def test_upscalers_are_listed_and_offered_as_what_they_are(store, paths, folders
     folder = folders[0] if kind == "x2" else folders[1]
     shutil.copytree(folder, paths.checkpoints / kind)
     assert [info.kinds for info in store.list() if not info.can_paint] == [store.describe(kind).kinds]
+
+
+def test_an_upscaler_whose_second_scheduler_is_gone_is_damaged(store, x4):
+    (x4 / "low_res_scheduler" / "scheduler_config.json").unlink()
+    with pytest.raises(CheckpointError, match="damaged"):
+        store.resolve(str(x4))
+
+
+# Files -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def imported(paths, tmp_path):
+    """A pixel upscaler in the checkpoints folder."""
+    source = write_esrgan(tmp_path / "4x-Sharp.safetensors")
+    return import_file(source, paths.checkpoints, lambda progress: None, threading.Event())
+
+
+def test_a_pixel_upscaler_is_brought_in_and_found_like_other_files(store, imported):
+    assert store.resolve("4x-Sharp.safetensors") == imported
+    info = store.describe(str(imported))
+    assert (info.family, info.scale, info.kinds) == ("Pixel upscaler", 4, (StageKind.PIXEL_UPSCALE,))
+    assert [each.label for each in store.list() if each.scale] == ["4x-Sharp"]
+
+
+def test_a_pixel_upscaler_is_verified_and_removed_like_other_files(paths, imported):
+    assert verify(paths, str(imported), lambda progress: None, threading.Event()) == []
+    imported.write_bytes(imported.read_bytes()[:-1] + b"x")
+    assert verify(paths, str(imported), lambda progress: None, threading.Event()) == [imported.name]
+    assert remove(paths, str(imported)) > 1_000_000
+    assert not list(paths.checkpoints.glob("4x-Sharp*"))
+
+
+def test_a_pixel_upscaler_for_other_pictures_is_not_brought_in(paths, tmp_path):
+    source = write_esrgan(tmp_path / "grey.safetensors", channels=1)
+    with pytest.raises(CheckpointError, match="not supported"):
+        import_file(source, paths.checkpoints, lambda progress: None, threading.Event())
+    assert not list(paths.checkpoints.glob("grey*"))
