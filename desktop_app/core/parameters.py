@@ -2,9 +2,11 @@
 
 ::
 
-    a prompt, over one or more lines
+    a prompt, over one or more lines <lora:name:0.8>
     Negative prompt: ...
     Steps: 20, Sampler: DDIM, CFG scale: 4, Seed: 7, Size: 64x64, Model: starter, Denoising strength: 0.6
+
+What that form has no words for (cards of a chain, adapters but LoRAs, pictures) stands in the request alone.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from pathlib import PurePath
 from typing import Any
 
 from desktop_app import __version__
+from desktop_app.core.conditions import AdapterKind, Control, ControlMode
 from desktop_app.core.errors import RequestError
 from desktop_app.core.params import DEFAULT_SCHEDULER, PARAM_SPECS, Params, clean_text, validate
 from desktop_app.core.request import Request, Stage, StageKind
@@ -36,8 +39,36 @@ _NUMBERS = {
     "Prior CFG scale": "prior_guidance_scale",
     "Refiner switch at": "refiner_share",
     "Refiner denoising strength": "refiner_strength",
+    "Mask blur": "mask_feather",
+    "Masked area padding": "mask_padding",
 }
 """Keys whose values are numbers as they are, and the fields of `Params` that they fill."""
+
+_AREAS = {"Only masked": True, "Whole picture": False}
+"""Values of "Inpaint area", and whether the masked part alone is painted."""
+
+_FILES = {
+    *("Model", "Model hash", "VAE", "VAE hash", "Lora hashes", "TI hashes", "Hashes", "Version", "Schedule type"),
+    *("Final size", "Created Date", "User", "Civitai resources", "Civitai metadata"),
+}
+"""Keys that only name what was used, or stand beside another key: nobody misses them."""
+
+_TAG = re.compile(r"[ ,]*<(lora|lyco|hypernet):([^:<>]+)(?::([^<>]*))?>", re.IGNORECASE)
+"""A small file that changes the checkpoint, as those programs have it inside the prompt."""
+
+_MODULES = {
+    ControlMode.CANNY: "canny",
+    ControlMode.TILE: "tile_resample",
+    ControlMode.DEPTH: "depth_midas",
+    ControlMode.SCRIBBLE: "scribble_hed",
+    ControlMode.SEGMENTATION: "seg_ofade20k",
+    ControlMode.LINE_ART: "lineart_realistic",
+    ControlMode.POSE: "openpose_full",
+}
+"""What those programs call the annotator of each mode."""
+
+_LIGHT = (ControlMode.CANNY, ControlMode.TILE)
+"""Modes whose light way is that annotator too."""
 
 
 @dataclass(frozen=True)
@@ -59,18 +90,22 @@ def parameters_text(request: Request, size: tuple[int, int]) -> str:
         "Size": f"{request.width}x{request.height}",
         "Model": PurePath(stage.checkpoint).name,
     }
-    if stage.kind is StageKind.IMAGE_TO_IMAGE:
+    if stage.kind in (StageKind.IMAGE_TO_IMAGE, StageKind.INPAINT):
         pairs["Denoising strength"] = _number(stage.strength)
+    if stage.kind is StageKind.INPAINT:
+        pairs |= _mask_pairs(request)
     if size != (request.width, request.height):
         pairs["Final size"] = f"{size[0]}x{size[1]}"
     if stage.prior:
         pairs["Prior"] = PurePath(stage.prior).name
         pairs["Prior steps"] = str(stage.prior_steps)
         pairs["Prior CFG scale"] = _number(stage.prior_guidance_scale)
-    if len(request.stages) > 1:
-        pairs |= _refiner_pairs(request.stages[-1])
+    if refiner := next((each for each in request.stages[1:] if not each.is_card), None):
+        pairs |= _refiner_pairs(refiner)
+    controls = [control for control in stage.controls if control.is_on]
+    pairs |= {f"ControlNet {number}": _control_text(control) for number, control in enumerate(controls)}
     pairs["Version"] = f"underpaint {__version__}"
-    lines = [stage.prompt]
+    lines = [" ".join((stage.prompt, *_tags(stage))).strip()]
     if stage.negative_prompt:
         lines.append(f"{_NEGATIVE} {stage.negative_prompt}")
     return "\n".join([*lines, ", ".join(f"{key}: {_quoted(value)}" for key, value in pairs.items())])
@@ -82,6 +117,45 @@ def _refiner_pairs(stage: Stage) -> dict[str, str]:
     if stage.begin > 0:
         return {**name, "Refiner switch at": _number(stage.begin)}
     return {**name, "Refiner denoising strength": _number(stage.strength)}
+
+
+def _mask_pairs(request: Request) -> dict[str, str]:
+    pairs = {"Mask blur": str(request.mask_feather)} if request.mask_feather else {}
+    if request.masked_only:
+        pairs |= {"Inpaint area": "Only masked", "Masked area padding": str(request.mask_padding)}
+    return pairs
+
+
+def _control_text(control: Control) -> str:
+    """As the ControlNet extension writes a unit; without a module the picture is a control image already."""
+    has_module = control.derive and (control.annotator or control.mode in _LIGHT)
+    pairs = {
+        "Module": _MODULES[control.mode] if has_module else "none",
+        "Model": _plain_name(control.checkpoint) or "None",
+        "Weight": _number(control.weight),
+        "Resize Mode": "Crop and Resize",
+    }
+    if control.mode is ControlMode.CANNY:
+        pairs |= {"Threshold A": str(control.low), "Threshold B": str(control.high)}
+    pairs |= {
+        "Guidance Start": _number(control.start),
+        "Guidance End": _number(control.end),
+        "Pixel Perfect": "True",
+        "Control Mode": "Balanced",
+    }
+    return ", ".join(f"{key}: {value}" for key, value in pairs.items())
+
+
+def _tags(stage: Stage) -> list[str]:
+    """Of its LoRAs that are on."""
+    loras = (adapter for adapter in stage.adapters if adapter.is_on and adapter.kind is AdapterKind.LORA)
+    return [f"<lora:{_plain_name(lora.ref)}:{_number(lora.weight)}>" for lora in loras]
+
+
+def _plain_name(ref: str) -> str:
+    """The stem of a file or the name of a folder, without what means something in the text around it."""
+    name = PurePath(ref).name.removesuffix(".safetensors")
+    return re.sub(r"[:,<>\n]+", "_", name)
 
 
 def parse_parameters(text: str) -> dict[str, Any]:
@@ -96,10 +170,11 @@ def read_generation_text(text: str) -> GenerationText:
     lines = clean_text(text).strip().split("\n")
     row, pairs = _find_values(lines)
     prompt, negative = _split_prompts(lines[:row])
+    tags = list(_TAG.finditer(prompt))
     if not pairs and negative is None:
         raise _not_recognised("it has neither a line of values nor a negative prompt")
-    found: list[dict[str, Any]] = [{"prompt": prompt}, {"negative_prompt": negative or ""}]
-    left_out: list[str] = []
+    found: list[dict[str, Any]] = [{"prompt": _TAG.sub("", prompt).strip()}, {"negative_prompt": negative or ""}]
+    left_out = [f"{tag[0].strip(' ,')} is left out: add its file under Adapters." for tag in tags]
     for key, value in pairs.items():
         try:
             found.append(_read_value(key, value, pairs))
@@ -142,7 +217,7 @@ def _split_prompts(lines: list[str]) -> tuple[str, str | None]:
 
 
 def _read_value(key: str, value: str, pairs: dict[str, str]) -> dict[str, Any]:
-    """Fields of `Params`; none for a key that has no place here. Raises ValueError."""
+    """Fields of `Params`; none for a key that nobody misses. Raises ValueError."""
     if key == "Seed":
         return {"seed": int(value)} if value != "-1" else {}
     if key == "Size":
@@ -155,6 +230,10 @@ def _read_value(key: str, value: str, pairs: dict[str, str]) -> dict[str, Any]:
         raise ValueError(value)  # a name alone says nothing of where it is
     if key == "Sampler":
         return {"scheduler": _scheduler(value, pairs.get("Schedule type", ""))}
+    if key == "Inpaint area" and value in _AREAS:
+        return {"masked_only": _AREAS[value]}
+    if key not in _FILES:
+        raise ValueError(value)
     return {}
 
 

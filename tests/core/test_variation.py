@@ -7,11 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from chain_cases import make_chain
 from support import make_picture, make_ref, make_request, make_result
 
+from desktop_app.core.conditions import Adapter, AdapterKind, Control, ControlMode
 from desktop_app.core.errors import RequestError
 from desktop_app.core.image import encode_png, read_texts
 from desktop_app.core.parameters import parameters_text, parse_parameters, read_generation_text
+from desktop_app.core.request import StageKind
 from desktop_app.core.variation import PROGRAM_KEY, read_request, read_variation, write_texts
 
 
@@ -106,6 +109,55 @@ def test_a_refiner_and_a_prior_are_told_and_their_numbers_come_back():
     text = parameters_text(make_request(prior="/here/prior", prior_steps=9), (64, 64))
     assert "Prior: prior, Prior steps: 9, Prior CFG scale: 4" in text
     assert read_generation_text(text).values["prior_steps"] == 9
+
+
+def test_a_mask_is_told_as_others_call_it_and_comes_back(tmp_path):
+    ref = make_ref(tmp_path / "cat.png")
+    request = make_request(ref, kind=StageKind.INPAINT, mask=ref, mask_feather=6, masked_only=True, mask_padding=48)
+    text = parameters_text(request, (64, 64))
+    assert "Denoising strength: 0.5, Mask blur: 6, Inpaint area: Only masked, Masked area padding: 48" in text
+    values = read_generation_text(text).values
+    assert (values["mask_feather"], values["masked_only"], values["mask_padding"]) == (6, True, 48)
+    assert "Mask" not in parameters_text(make_request(ref, mask_feather=6), (64, 64))
+
+
+def test_loras_stand_in_the_prompt_as_others_have_them_and_are_told_when_read():
+    on = Adapter(AdapterKind.LORA, "/there/Soft: Light.safetensors", 0.8)
+    others = (replace(on, is_on=False), Adapter(AdapterKind.TEXTUAL_INVERSION, "/there/cat.safetensors", token="cat"))
+    text = parameters_text(make_request(prompt="a cat", adapters=(on, *others)), (64, 64))
+    assert text.split("\n")[0] == "a cat <lora:Soft_ Light:0.8>"
+    found = read_generation_text(text)
+    assert found.values["prompt"] == "a cat"
+    assert found.left_out == ("<lora:Soft_ Light:0.8> is left out: add its file under Adapters.",)
+
+
+def test_control_images_are_told_as_the_extension_for_them_does():
+    canny = Control(ControlMode.CANNY, "org/sd-controlnet-canny", weight=0.7, start=0.1, end=0.9, low=50, high=150)
+    depth = Control(ControlMode.DEPTH, "org/depth", derive=False)
+    text = parameters_text(make_request(controls=(canny, replace(canny, is_on=False), depth)), (64, 64))
+    assert (
+        'ControlNet 0: "Module: canny, Model: sd-controlnet-canny, Weight: 0.7, Resize Mode: Crop and Resize, '
+        "Threshold A: 50, Threshold B: 150, Guidance Start: 0.1, Guidance End: 0.9, Pixel Perfect: True, "
+        'Control Mode: Balanced", ControlNet 1: "Module: none, Model: depth, Weight: 1,'
+    ) in text
+    assert "ControlNet 2" not in text
+    assert [sentence.split(":")[0] for sentence in read_generation_text(text).left_out] == [
+        "ControlNet 0 'Module",
+        "ControlNet 1 'Module",
+    ]
+
+
+def test_cards_of_a_chain_are_not_told_as_a_refiner():
+    request = make_chain()
+    assert "Refiner" not in parameters_text(request, (64, 64))
+    refiner = replace(request.stages[0], checkpoint="/here/refiner", begin=0.7)
+    refined = replace(request, stages=(request.stages[0], refiner, *request.stages[1:]))
+    assert "Refiner: refiner, Refiner switch at: 0.7" in parameters_text(refined, (64, 64))
+
+
+def test_what_changes_a_picture_and_has_no_place_here_is_told():
+    found = read_generation_text("a cat\nSteps: 20, CFG scale: 7, Clip skip: 2, Hires upscale: 2, Version: v1.10")
+    assert found.left_out == ("Clip skip '2' is not known here.", "Hires upscale '2' is not known here.")
 
 
 def test_text_of_another_program_is_read():
