@@ -9,6 +9,7 @@ from superqt import QElidingLabel
 
 from desktop_app.core.engine import EngineStatus
 from desktop_app.core.variation import Variation
+from desktop_app.studio.gallery_model import reused_text
 from desktop_app.studio.jobs import Job, JobQueue, JobState
 from desktop_app.studio.tips import plain_tip
 from desktop_app.ui.field import set_role
@@ -122,8 +123,8 @@ class JobBar(QFrame):
         self.stop.setToolTip(self._actions["stop"].toolTip())
 
     def _on_job_finished(self, _job: Job, variation: Variation) -> None:
-        """What was changed to make the picture run is said until the next one is made."""
-        self._note = " ".join(variation.notes)
+        """What was changed or left out to make the picture is said until the next one is made."""
+        self._note = " ".join(filter(None, (*variation.notes, reused_text(variation))))
         self.refresh()
 
     def _on_job_progressed(self, job: Job) -> None:
