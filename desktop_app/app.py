@@ -118,7 +118,7 @@ class _Composition:
         self._settings = Settings(session)
         self._theme = Theme(app, resources_dir() / "icons", self._settings.get("theme"))
         checkpoints = CheckpointStore(paths)
-        catalog = [entry for entry in read_catalog(resources_dir() / CATALOG_NAME) if entry.is_offered]
+        catalog = list(read_catalog(resources_dir() / CATALOG_NAME))
         recipes = RecipeStore(paths.recipes, resources_dir() / "recipes")
         self._document = Document(gallery, checkpoints, recipes.list(), session)
         self._styles = StyleStore(paths.data_dir / STYLES_NAME, resources_dir() / STYLES_NAME)

@@ -106,7 +106,7 @@ def _installed(paths: Paths, ref: str, found: CheckpointInfo | StudioError) -> d
 
 def _tell_available(command: _Command) -> list[dict[str, Any]]:
     here = CheckpointStore(command.paths).survey()
-    return [_available(entry) for entry in command.catalog if entry.is_offered and entry.ref not in here]
+    return [_available(entry) for entry in command.catalog if entry.ref not in here]
 
 
 def _available(entry: CatalogEntry) -> dict[str, Any]:

@@ -77,11 +77,6 @@ class CatalogEntry:
         """Whether it can be chosen as the checkpoint of a picture, with what it ``needs``."""
         return self.role is Role.CHECKPOINT
 
-    @property
-    def is_offered(self) -> bool:
-        """Whether this version of the program has a use for it, be it beside another."""
-        return self.role is not Role.CONTROL
-
 
 def read_catalog(path: Path) -> tuple[CatalogEntry, ...]:
     """The entries of the file ``path``, in its order. Raises `StoreError`, also for a key it does not know."""
