@@ -262,8 +262,10 @@ class GalleryStore:
         if before:
             where += " AND (v.created, v.id) < (?, ?)"
             values += [rows.microseconds(before[0]), before[1]]
-        order = "ORDER BY v.created DESC, v.id DESC LIMIT ?"
-        return self._variations(f"{rows.SELECT} WHERE {where} {order}", *values, limit)
+        order = "ORDER BY v.created DESC, v.id DESC"
+        # Parents are looked up only for those few that are wanted of maybe very many.
+        keys = f"SELECT v.key FROM variations v WHERE {where} {order} LIMIT ?"
+        return self._variations(f"{rows.SELECT} WHERE v.key IN ({keys}) {order}", *values, limit)
 
     # Changing --------------------------------------------------------------------------------------
 
