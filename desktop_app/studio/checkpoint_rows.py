@@ -70,7 +70,7 @@ class CheckpointAccess:
 @dataclass(frozen=True)
 class Installed:
     """One checkpoint on this machine; ``error`` says why it cannot be used. ``size_bytes`` are on the
-    disk; ``is_pickled``: it has to be converted first.
+    disk; ``is_pickled``: it has to be converted first; ``scale`` as in `CheckpointInfo`.
     """
 
     ref: str
@@ -82,6 +82,7 @@ class Installed:
     parts: tuple[PartSize, ...] = ()
     native_size: int = 0
     role: Role = Role.CHECKPOINT
+    scale: int = 0
     is_pickled: bool = False
     error: StudioError | None = None
 
@@ -276,6 +277,7 @@ def _read_installed(ref: str, found: CheckpointInfo | StudioError, access: Check
         found.parts,
         found.native_size,
         role_of(found),
+        found.scale,
     )
 
 

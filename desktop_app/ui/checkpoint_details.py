@@ -40,7 +40,6 @@ from desktop_app.ui.checkpoint_texts import (
     SECTIONS,
     STATES,
     UNUSABLE,
-    WORKS_FOR_OTHERS,
     download_text,
     error_text,
     memory_text,
@@ -49,6 +48,7 @@ from desktop_app.ui.checkpoint_texts import (
     share_done,
     task_text,
     translate,
+    use_text,
 )
 from desktop_app.ui.field import set_role
 from desktop_app.ui.flow_layout import FlowLayout
@@ -308,7 +308,7 @@ def _state_text(row: CheckpointRow, around: Circumstances) -> str:
     if row.download is not None:
         return download_text(row.download)
     state = translate(UNUSABLE if row.error is not None else SECTIONS[row.section])
-    return state if row.can_paint else f"{state} · {translate(WORKS_FOR_OTHERS)}"
+    return " · ".join(part for part in (state, use_text(row)) if part)
 
 
 def _progress_of(row: CheckpointRow, around: Circumstances) -> DownloadProgress | None:

@@ -41,6 +41,12 @@ ROLES: dict[Role, str] = {
     Role.UPSCALER: QT_TRANSLATE_NOOP("Checkpoints", "upscaler"),
     Role.CONTROL: QT_TRANSLATE_NOOP("Checkpoints", "control"),
 }
+USES: dict[Role, str] = {
+    Role.CHECKPOINT: "",
+    Role.PRIOR: QT_TRANSLATE_NOOP("Checkpoints", "does not paint by itself, but with a checkpoint that needs it"),
+    Role.UPSCALER: QT_TRANSLATE_NOOP("Checkpoints", "makes a picture larger, as a card of the chain"),
+    Role.CONTROL: QT_TRANSLATE_NOOP("Checkpoints", "steers a checkpoint that paints, by a control image"),
+}
 STATES: dict[DownloadState, str] = {
     DownloadState.PLANNING: QT_TRANSLATE_NOOP("Checkpoints", "Asking the hub…"),
     DownloadState.ASKING: QT_TRANSLATE_NOOP("Checkpoints", "Waits for your answer"),
@@ -174,8 +180,16 @@ def row_text(row: CheckpointRow) -> str:
 
 
 def role_text(row: CheckpointRow) -> str:
-    """What it is there for, where it does not paint by itself."""
+    """What it is there for, where it does not paint by itself; of a pixel upscaler also how much larger it makes."""
+    if row.installed is not None and row.installed.scale:
+        text = translate(QT_TRANSLATE_NOOP("Checkpoints", "upscaler ×%1"))
+        return text.replace("%1", str(row.installed.scale))
     return translate(ROLES[row.role]) if ROLES[row.role] else ""
+
+
+def use_text(row: CheckpointRow) -> str:
+    """How it is used, where it does not paint by itself."""
+    return translate(USES[row.role]) if USES[row.role] else ""
 
 
 def _marks(row: CheckpointRow) -> list[str]:
@@ -190,7 +204,6 @@ def _marks(row: CheckpointRow) -> list[str]:
 
 
 UNUSABLE = QT_TRANSLATE_NOOP("Checkpoints", "Cannot be used")
-WORKS_FOR_OTHERS = QT_TRANSLATE_NOOP("Checkpoints", "does not paint by itself, but with a checkpoint that needs it")
 FROM_HUB = QT_TRANSLATE_NOOP("Checkpoints", "Not on the list; the hub is asked for size and files first")
 GATED = QT_TRANSLATE_NOOP("Checkpoints", "licence to accept")
 PICKLED = QT_TRANSLATE_NOOP("Checkpoints", "to be converted")

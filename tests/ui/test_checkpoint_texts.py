@@ -13,7 +13,7 @@ from desktop_app.core.engine import EngineStatus
 from desktop_app.core.errors import CheckpointError
 from desktop_app.core.memory import PartSize
 from desktop_app.studio.checkpoint_judge import judge_by
-from desktop_app.studio.checkpoint_rows import CheckpointRow, Section
+from desktop_app.studio.checkpoint_rows import CheckpointRow, Installed, Section
 from desktop_app.studio.checkpoint_work import Task, WorkKind
 from desktop_app.studio.downloads import Download, DownloadState
 from desktop_app.ui.checkpoint_commands import hub_page
@@ -25,6 +25,7 @@ from desktop_app.ui.checkpoint_texts import (
     row_text,
     share_done,
     task_text,
+    use_text,
 )
 
 GB = 2**30
@@ -97,6 +98,17 @@ def test_what_does_not_paint_says_what_it_is():
     row = CheckpointRow(Section.AVAILABLE, entry.ref, entry.label, entry.family, entry=entry)
     assert row_text(row) == "Refiner, Stable Diffusion XL refiner, Available, upscaler, OpenRAIL"
     assert not row.can_paint
+
+
+def test_a_pixel_upscaler_says_how_much_larger_it_makes():
+    installed = Installed("4x-Sharp", "4x-Sharp", "Pixel upscaler", role=Role.UPSCALER, scale=4)
+    row = CheckpointRow(Section.INSTALLED, "4x-Sharp", "4x-Sharp", "Pixel upscaler", installed=installed)
+    assert row_text(row) == "4x-Sharp, Pixel upscaler, Installed, upscaler ×4"
+    assert use_text(row) == "makes a picture larger, as a card of the chain"
+
+
+def test_what_paints_needs_no_word_on_its_use():
+    assert use_text(CheckpointRow(Section.INSTALLED, "a/b", "One")) == ""
 
 
 def test_what_would_run_where_is_a_sentence_with_numbers():
