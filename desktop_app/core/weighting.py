@@ -66,7 +66,7 @@ NOT_WHOLE = (
     'This belongs behind one bracket around the whole prompt, as in ("a cat", "a dog").blend(0.7, 0.3), so it is '
     "read as plain text."
 )
-NO_SWAP = "Words are not swapped during a run here: those before this are read, and these are not."
+NO_SWAP = "Words are not swapped during a run here: the words before this are read, these are not."
 NO_WEIGHTS = "There must be one number for each text, with commas between, so all texts count alike."
 NO_SUM = "These weights add up to 0, so they are taken as they are."
 

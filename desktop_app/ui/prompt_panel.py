@@ -17,7 +17,7 @@ from desktop_app.studio.document import Document
 from desktop_app.studio.plan import RunPlan
 from desktop_app.studio.tips import plain_tip
 from desktop_app.ui.checkpoint_control import CheckpointControl
-from desktop_app.ui.field import Field, set_role, show_unused
+from desktop_app.ui.field import Field, WheelGuard, set_role, show_unused
 from desktop_app.ui.prompt_edit import PromptEdit
 from desktop_app.ui.style_control import StyleControl
 from desktop_app.ui.suggestions import Suggestions
@@ -69,6 +69,8 @@ class PromptPanel(QWidget):
             "negative_prompt": Field("negative_prompt", self.negative, aside=self._negative_counter),
             "style": Field("style", self.style_control),
         }
+        self._guard = WheelGuard(self)
+        self._guard.watch(self.recipe, self.checkpoint.combo, self.style_control)
         self._lay_out()
         document.params_changed.connect(self._on_params_changed)
         document.checkpoint_changed.connect(self._on_checkpoint_changed)

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 from engine_runs import NEVER, SAME, Recorder, distance, paint
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from support import make_request
 from tiny import write_stable_diffusion, write_stable_diffusion_xl
 
@@ -13,12 +15,26 @@ from desktop_app.core.engine import EngineOptions
 from desktop_app.core.families import SDXL, SDXL_REFINER, family_named
 from desktop_app.core.memory import MemoryPlan
 from desktop_app.core.request import Stage, StageKind
-from desktop_app.core.weighting import parse
+from desktop_app.core.weighting import parse, unweighted
 from desktop_app.engine.diffusers_engine import DiffusersEngine
 from desktop_app.engine.pipelines import load_pipelines
 from desktop_app.engine.weighting import _embeddings, _Reader, read_stage
 
 SD = "Stable Diffusion"
+SIGNS = [
+    *'()[]:+-<>.\\|{}" ,ab1\n☂',
+    "BREAK ",
+    "the ",
+    "cat ",
+    "++",
+    "--",
+    ":1.2)",
+    ").and()",
+    '("',
+    '", "',
+    ".swap(dog)",
+]
+PROMPTS = st.lists(st.sampled_from(SIGNS), max_size=30).map("".join)
 LONG = "the cat, " * 30 + "catastrophe " * 10
 """More than 200 tokens, with words of several that chunks could be cut in."""
 
@@ -35,6 +51,15 @@ def loaded(request, tmp_path_factory):
         write_stable_diffusion_xl(folder, is_refiner=request.param == SDXL_REFINER)
     pipeline = load_pipelines(folder, torch.float32, "cpu")[StageKind.IMAGE_TO_IMAGE]
     return family_named(request.param), pipeline
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """The quickest of them."""
+    import torch
+
+    folder = write_stable_diffusion(tmp_path_factory.mktemp("weighting") / "small")
+    return family_named(SD), load_pipelines(folder, torch.float32, "cpu")[StageKind.IMAGE_TO_IMAGE]
 
 
 def stage(prompt, negative_prompt=""):
@@ -101,6 +126,17 @@ def test_without_weights_the_embeddings_are_the_pipelines_own(loaded):
     for prompt, negative_prompt in (("the cat", "a dog"), ("the cat", ""), ("", "a dog"), ("the cat\nمرحبا", "!")):
         pairs = zip(read(loaded, prompt, negative_prompt), their_own(loaded, prompt, negative_prompt), strict=True)
         assert all(torch.equal(ours, theirs) for ours, theirs in pairs)
+
+
+@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=PROMPTS)
+def test_any_prompt_without_weights_is_embedded_as_by_the_pipeline(small, text):
+    import torch
+
+    family, pipeline = small
+    plain, embeddings = read_stage(pipeline, family, stage(unweighted(text), "a dog"))
+    pairs = zip(read(small, unweighted(text), "a dog"), their_own(small, plain.prompt, "a dog"), strict=True)
+    assert embeddings or all(torch.equal(ours, theirs) for ours, theirs in pairs)
 
 
 def test_a_prompt_that_needs_none_is_handed_on_as_it_is(loaded):

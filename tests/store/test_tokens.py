@@ -111,3 +111,31 @@ def test_chunks_are_cut_as_the_engine_cuts_them(tokenizer_folder):
         words = [[fragment.text for fragment in chunk] for chunk in part.chunks]
         counter = TokenCounter(tokenizer_folder, tokenizer.model_max_length)
         assert counter.count_chunks(words) == (sum(map(len, expected)), len(expected))
+
+
+def test_words_that_were_taught_are_counted_as_the_engine_counts_them(tokenizer_folder):
+    from diffusers.loaders import TextualInversionLoaderMixin
+    from transformers import CLIPTokenizer
+
+    from desktop_app.core.weighting import parse
+    from desktop_app.engine.weighting import _Reader
+
+    tokenizer = CLIPTokenizer.from_pretrained(tokenizer_folder)
+    tokenizer.add_tokens(["<one>", "<style>", "<style>_1", "<style>_2"])
+    convert = TextualInversionLoaderMixin().maybe_convert_prompt
+    reader = _Reader(SimpleNamespace(tokenizer=tokenizer, maybe_convert_prompt=convert), "tokenizer")
+    room = tokenizer.model_max_length
+    counter = TokenCounter(tokenizer_folder, room).knowing((("<one>", 1), ("<style>", 3)))
+    for text in ("a <style> cat", "<one>", "<style><one>, <style>", "the <style> " * 40, "<style> " * 60):
+        (part,) = parse(text).parts
+        expected = reader.chunks(part)
+        words = [[fragment.text for fragment in chunk] for chunk in part.chunks]
+        assert counter.count_chunks(words) == (sum(map(len, expected)), len(expected))
+
+
+def test_a_counter_forgets_words_that_it_was_taught_before():
+    counter = TokenCounter(STARTER / "tokenizer", 24)
+    plain = counter.count("a <style>")
+    assert counter.knowing((("<style>", 9),)).count("a <style>") == 12
+    assert counter.knowing(()).count("a <style>") == plain
+    assert counter.knowing((("<style>", 9),)) is counter.knowing((("<style>", 9),))

@@ -7,7 +7,8 @@ from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QColor, QFont, QHelpEvent, QTextCharFormat
 from PySide6.QtWidgets import QApplication, QToolTip
 
-from desktop_app.core.weighting import NOT_CLOSED
+from desktop_app.core.choices import BRACE_NOT_CLOSED
+from desktop_app.core.weighting import NOT_CLOSED, NOT_WHOLE
 from desktop_app.ui.schemes import DARK, LIGHT
 from desktop_app.ui.weight_note import WeightNote
 
@@ -94,6 +95,42 @@ def test_a_problem_has_a_tip(window, prompt):
     QApplication.sendEvent(prompt.viewport(), tip)
     assert QToolTip.text() == NOT_CLOSED
     QToolTip.hideText()
+
+
+def test_choices_have_a_colour_and_their_signs_are_bold(window, prompt):
+    type_in(prompt, "☂ a {red|(big:1.3)\n{dark|} blue} cat")
+    scheme = window.theme.scheme
+    for words in ("red", "dark", "blue", "{dark", "|", "}"):
+        assert format_of(prompt, words).foreground().color() == QColor(scheme.focus)
+    assert format_of(prompt, "big").foreground().color() == QColor(scheme.heavy)
+    assert format_of(prompt, "|").fontWeight() == QFont.Weight.Bold
+    assert format_of(prompt, "red").fontWeight() != QFont.Weight.Bold
+    assert format_of(prompt, "cat").foreground().color() != QColor(scheme.focus)
+
+
+def test_a_brace_that_is_not_closed_is_told_in_every_family(pretend, window, prompt):
+    pretend("Flux")
+    type_in(prompt, "a {red|blue")
+    assert format_of(prompt, "{").underlineStyle() == QTextCharFormat.UnderlineStyle.WaveUnderline
+    assert BRACE_NOT_CLOSED in note(window).text()
+    type_in(prompt, "}")
+    assert note(window).isHidden()
+    assert format_of(prompt, "red").foreground().color() == QColor(window.theme.scheme.focus)
+
+
+def test_a_call_that_is_not_around_the_whole_prompt_is_told(window, prompt):
+    type_in(prompt, '("a", "b").blend(1, 1)')
+    assert note(window).isHidden()
+    type_in(prompt, ", rain")
+    assert NOT_WHOLE in note(window).text()
+
+
+def test_keys_weigh_words_in_a_blend_and_in_a_choice(qtbot, window, prompt):
+    type_in(prompt, '("a {red|blue} cat", "dog").blend()')
+    for words in ("blue", "dog", "blend"):
+        select(prompt, words)
+        qtbot.keyClick(prompt, Qt.Key.Key_Up, CTRL)
+    assert window.document.params.prompt == '("a {red|(blue:1.1)} cat", "(dog:1.1)").blend()'
 
 
 def test_where_weights_are_not_read_nothing_is_shown_of_them(pretend, window, prompt):

@@ -31,6 +31,7 @@ def test_words_stand_out_from_their_ground(scheme):
     assert contrast(scheme.error, scheme.error_ground) >= 4.5
     assert contrast(scheme.on_accent, scheme.accent) >= 4.5
     assert contrast(scheme.focus, scheme.window) >= 3
+    assert contrast(scheme.focus, scheme.base) >= 4.5  # choices in a prompt
 
 
 def test_a_choice_takes_effect_at_once(qtbot, qapp):
