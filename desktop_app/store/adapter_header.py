@@ -18,6 +18,7 @@ from desktop_app.core.errors import CheckpointError
 from desktop_app.core.families import SD, SDXL
 from desktop_app.store.adapter_lines import lines_of_lora, told_line
 from desktop_app.store.checkpoint_files import UNSAFE_SUFFIXES
+from desktop_app.store.file_copy import open_plain
 from desktop_app.store.other_files import what_else
 from desktop_app.store.safetensors_header import read_header
 
@@ -108,8 +109,11 @@ def _open(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def _begins_like_pickle(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(8).startswith(_PICKLES)
+    try:
+        with open_plain(path) as file:
+            return file.read(8).startswith(_PICKLES)
+    except OSError:
+        return False
 
 
 def _refused(path: Path, title: str, reason: str, hint: str = "") -> CheckpointError:

@@ -31,7 +31,10 @@ _UNET_WIDTHS = {768: (SD,), 1024: (SD,), 1280: (SDXL_REFINER,), 2048: (SDXL, KOL
 _HIDDEN = {3072: (FLUX, KLEIN, QWEN), 6144: (FLUX_2,), 4096: (KLEIN,), 1536: (SD3,), 2432: (SD3,)}
 """Numbers that a transformer keeps of each place of the picture, and the families that have one of that width."""
 
-_MOST_BLOCKS = {FLUX: 19, SD3: 38, QWEN: 60}
+_READS = re.compile(
+    r"(?:to_[qkv]|qkv|linear1|add_[qkv]_proj|to_qkv_mlp_proj)[._](?:lora_A|lora_down|lora\.down)(?:\.\w+)?\.weight$"
+)
+_MOST_BLOCKS = {FLUX: 19, FLUX_2: 8, KLEIN: 8, SD3: 38, QWEN: 60}
 """Blocks that read prompt and picture together, in the largest of the family."""
 
 _NOT_KNOWN = "Its layers have names that are not known: whether it fits is seen when it is loaded."
@@ -75,18 +78,17 @@ def told_line(metadata: Mapping[str, str]) -> str:
 
 
 def _unet_lines(names: Sequence[str], width: int) -> tuple[str, ...]:
-    has_two = any(name.startswith(("lora_te1_", "lora_te2_", "text_encoder_2.")) for name in names)
-    if has_two:
-        return (SDXL,)
-    if width in _UNET_WIDTHS:
+    has_first = any(name.startswith(("lora_te1_", "lora_te_", "text_encoder.")) for name in names)
+    has_second = any(name.startswith(("lora_te2_", "text_encoder_2.")) for name in names)
+    if width in (768, 1024, 1280):
         return _UNET_WIDTHS[width]
+    if has_second:
+        return (SDXL,) if has_first or width == 2048 else (SDXL, SDXL_REFINER)
     text = "\n".join(names)
-    is_deep = re.search(r"transformer_blocks[._][1-9]", text) is not None
-    is_early = re.search(r"down_blocks[._]0[._]attentions|input_blocks[._][12][._]1", text) is not None
-    if is_deep:
-        return SDXL, KOLORS
-    if is_early or any(name.startswith(("lora_te_", "text_encoder.")) for name in names):
-        return (SD,)
+    if width == 2048 or re.search(r"transformer_blocks[._][1-9]", text):
+        return (SDXL,) if has_first else (SDXL, KOLORS)
+    if has_first or re.search(r"down_blocks[._]0[._]attentions|input_blocks[._][12][._]1", text):
+        return (SD,)  # the first block of Stable Diffusion XL reads no words
     return SD, SDXL
 
 
@@ -96,22 +98,23 @@ def _transformer_lines(names: Sequence[str], shapes: Mapping[str, tuple[int, ...
         return (Z_IMAGE,)
     if re.search(r"(?:img|txt)_(?:mlp|mod)[._](?:net|1)", text):
         return (QWEN,)
-    if re.search(r"to_qkv_mlp_proj|_stream_modulation|ff(?:_context)?\.linear_(?:in|out)", text):
+    if re.search(r"to_qkv_mlp_proj|_stream_modulation|ff(?:_context)?[._]linear_(?:in|out)", text):
         return _of_width(names, shapes, (FLUX_2, KLEIN))
-    if re.search(r"single_(?:transformer_)?blocks[._]\d", text):
-        return _of_width(names, shapes, (FLUX,))
     if "joint_blocks" in text:
         return (SD3,)
+    if re.search(r"single_transformer_blocks[._]\d", text):
+        return (FLUX,)
+    if re.search(r"(?:single|double)_blocks[._]\d", text):
+        return _of_width(names, shapes, (FLUX, FLUX_2, KLEIN))
     if not _JOINT.search(text):
         return ()
     last = max((int(number) for number in _BLOCK.findall(text)), default=0)
-    lines = (FLUX,) if "double_blocks" in text else (FLUX, SD3, QWEN)
-    return tuple(line for line in _of_width(names, shapes, lines) if last < _MOST_BLOCKS[line])
+    lines = _of_width(names, shapes, tuple(_MOST_BLOCKS))
+    return tuple(line for line in lines if last < _MOST_BLOCKS[line])
 
 
 def _of_width(names: Sequence[str], shapes: Mapping[str, tuple[int, ...]], lines: tuple[str, ...]) -> tuple[str, ...]:
     """Those of ``lines`` whose denoiser has the width that the layers of its attention read; all where none tells."""
-    pattern = re.compile(r"attn[._](?:to_[qkv]|qkv|add_[qkv]_proj|to_qkv_mlp_proj)[._](?:lora_A|lora_down|lora\.down)")
-    widths = {shapes[name][1] for name in names if pattern.search(name) and len(shapes[name]) > 1}
+    widths = {shapes[name][1] for name in names if _READS.search(name) and len(shapes[name]) > 1}
     known = {line for width in widths for line in _HIDDEN.get(width, ())}
     return tuple(line for line in lines if line in known) or lines
