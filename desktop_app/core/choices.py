@@ -1,7 +1,8 @@
 """Choices in prompts: of ``{red|blue|}`` one is taken, by the seed alone, on every machine and with every Python.
 
-An alternative may be empty, or have choices itself; ``{red}`` has only one. A backslash takes the meaning from a brace
-or bar behind it, and stays: `desktop_app.core.weighting` reads it. So a text without choices has none to lose.
+An alternative may be empty, or have choices itself; braces without a bar, as in ``{prompt}``, are none. A backslash
+takes the meaning from a brace or bar behind it, and stays: `desktop_app.core.weighting` reads it. So a text without
+choices has none to lose.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Choice:
 
     start: int
     end: int
-    bars: tuple[int, ...] = ()
+    bars: tuple[int, ...]
 
     @property
     def alternatives(self) -> tuple[Span, ...]:
@@ -61,7 +62,8 @@ def read_choices(text: str) -> Choices:
             open_braces[-1][1].append(at)
         elif found[0] == "}" and open_braces:
             start, bars = open_braces.pop()
-            choices.append(Choice(start, at + 1, tuple(bars)))
+            if bars:
+                choices.append(Choice(start, at + 1, tuple(bars)))
         elif found[0] == "}":
             problems.append(Problem(at, at + 1, BRACE_NOT_OPENED))
     problems += [Problem(start, start + 1, BRACE_NOT_CLOSED) for start, _ in open_braces]

@@ -48,6 +48,7 @@ _LEXEME = re.compile(
 _KINDS = ("escape", "swap", "unknown", "quote", "open", "close", "break", "word", "other")
 _NO_NUMBER = re.compile(r":[ ]*([+-]?[\d.,][^\s:()]*|)[ ]*$")
 _TURNS = re.compile(r"\|.*|:[ ]*[\d.]+[ ]*$", re.DOTALL)
+_BEFORE_SWAP = re.compile(rf"{LETTER}|[)\]}}>+\-]")
 _CHOICE = re.compile(r"\{[^{}]*\}")
 _TO_ESCAPE = re.compile(
     r"[()\[\]\\]|(?<!\w)BREAK(?!\w)|<(?=[A-Za-z]\w*:)"
@@ -309,7 +310,7 @@ class _Parser:
         if self.source[start] == '"':
             self._add(start, start + 1, "" if self.is_quoted else None)
             self.is_quoted, start = False, start + 1
-        elif start == self.begin or self.source[start - 1].isspace():
+        elif start == self.begin or not _BEFORE_SWAP.match(self.source, start - 1):
             self._tell(start, end, NO_CALL)
             self._add(start, end)
             return
