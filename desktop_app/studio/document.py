@@ -23,7 +23,7 @@ from desktop_app.core.planning import build_requests
 from desktop_app.core.recipe import Recipe
 from desktop_app.core.request import ImageRef, Request, image_from_json
 from desktop_app.core.styles import Style
-from desktop_app.core.variation import Variation
+from desktop_app.core.variation import Variation, find_images
 from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.gallery import GalleryStore
 from desktop_app.store.session import SessionStore
@@ -407,7 +407,8 @@ class Document(QObject):
         if data is None:
             return
         try:
-            params = params_from_json(data.get("params", {}))
+            values = data.get("params", {})
+            params = params_from_json(values, find_images(values, self._gallery.find_image))
             ref = image_from_json(data.get("init_image"))
             mask = as_text(data.get("mask") or "")
         except (RequestError, TypeError) as e:

@@ -83,3 +83,14 @@ def test_no_more_are_taken_than_can_be_used(qtbot, document, pictures, picture):
         pictures.add(DEPTH, picture("own.png"))
     assert told.args[0].param == "controls"
     assert not pictures.is_opening(MAX_CONTROLS)
+
+
+def test_a_picture_of_its_own_is_found_again_at_the_next_start(qtbot, make_document, gallery, picture):
+    document = make_document()
+    with closing(ControlPictures(document, gallery)) as pictures, qtbot.waitSignal(document.params_changed):
+        pictures.add(DEPTH, picture("own.png"))
+    document.flush()
+    again = make_document()
+    again.restore_session()
+    assert again.params.controls == document.params.controls
+    assert again.params.controls[0].image.path.is_file()
