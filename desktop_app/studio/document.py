@@ -11,6 +11,7 @@ from typing import Any
 from PySide6.QtCore import QObject, QSize, Signal
 from PySide6.QtGui import QUndoStack
 
+from desktop_app.core.adapter import DescribeAdapter
 from desktop_app.core.checkpoint import STARTER, CheckpointInfo
 from desktop_app.core.engine import CancelFlag
 from desktop_app.core.errors import CheckpointError, CheckpointMissing, RequestError, StudioError
@@ -27,6 +28,7 @@ from desktop_app.core.variation import Variation, find_images
 from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.gallery import GalleryStore
 from desktop_app.store.session import SessionStore
+from desktop_app.store.tokens import Words
 from desktop_app.studio.autosave import Autosave
 from desktop_app.studio.edits import Scene, SetInitImage, SetParams
 from desktop_app.studio.mask_file import MaskFile
@@ -73,6 +75,9 @@ class Document(QObject):
         super().__init__(parent)
         self.recipes = recipes
         self.styles: list[Style] = []
+        self.describe_adapters: Callable[[], DescribeAdapter | None] = lambda: None
+        self.describe_adapter_now: DescribeAdapter | None = None
+        self.taught_words: Callable[[], Words] = tuple
         self.is_online = True
         self.undo_stack = QUndoStack(self)
         self.undo_stack.setUndoLimit(UNDO_LIMIT)
@@ -162,6 +167,7 @@ class Document(QObject):
                 self.checkpoint_info,
                 self._checkpoint_error,
                 self._describe_partner,
+                self.describe_adapters(),
                 has_mask=not self.mask.is_empty,
             )
         except _NotRead:
@@ -169,7 +175,7 @@ class Document(QObject):
 
     def count_tokens(self, text: str) -> TokenCount:
         """How much of ``text`` the chosen checkpoint reads."""
-        return self._checkpoint.count(text) if self._checkpoint else TokenCount()
+        return self._checkpoint.count(text, self.taught_words()) if self._checkpoint else TokenCount()
 
     def make_requests(self, count: int | None = None) -> list[Request]:
         """One request for each picture, resolved to the last seed. Raises `RequestError`, `StoreError`."""
@@ -178,7 +184,14 @@ class Document(QObject):
         info = known_checkpoint(self.checkpoint_info, self._checkpoint_error)
         params = self._params if count is None else replace(self._params, count=count)
         ref = self._init_image.ref if self._init_image else None
-        return build_requests(params, ref, info, describe=self._describe_partner_now, mask=self._keep_mask())
+        return build_requests(
+            params,
+            ref,
+            info,
+            describe=self._describe_partner_now,
+            mask=self._keep_mask(),
+            describe_adapter=self.describe_adapter_now,
+        )
 
     def _keep_mask(self) -> ImageRef | None:
         """The mask as a picture that a request can refer to; None for an empty one. Raises `StoreError`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from desktop_app.core.adapter import DescribeAdapter
 from desktop_app.core.chain import Card
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.errors import RequestError, StudioError
@@ -51,14 +52,16 @@ def make_plan(
     info: CheckpointInfo | None,
     checkpoint_error: StudioError | None,
     describe: Describe | None = None,
+    describe_adapter: DescribeAdapter | None = None,
     *,
     has_mask: bool = False,
 ) -> RunPlan:
     """The plan for ``params`` on an init image of ``init_size``, or on none; never raises `RequestError`. ``describe``
-    is as in `plan_run`.
+    and ``describe_adapter`` are as in `plan_run`.
     """
     try:
-        facts = plan_run(params, init_size, known_checkpoint(info, checkpoint_error), describe, has_mask=has_mask)
+        known = known_checkpoint(info, checkpoint_error)
+        facts = plan_run(params, init_size, known, describe, describe_adapter, has_mask=has_mask)
     except RequestError as e:
         return RunPlan(params.steps, _effective_steps(params, init_size), error=e)
     return RunPlan(
