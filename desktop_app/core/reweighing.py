@@ -67,12 +67,16 @@ def _is_whole(text: str) -> bool:
 
 
 def _is_free(text: str, start: int, end: int) -> bool:
-    """Whether these characters are words of one text and one alternative, and no part of a call."""
-    call = find_call(text)
-    swaps = [problem for problem in parse(text).problems if problem.sentence == NO_SWAP]
+    """Whether these characters are words of one text and one alternative, no part of a call, and no half of a pair with
+    a backslash.
+    """
+    call, weighted = find_call(text), parse(text)
+    swaps = [problem for problem in weighted.problems if problem.sentence == NO_SWAP]
+    halves = {piece.end for piece in weighted.pieces if not piece.text and text[piece.start : piece.end] == "\\"}
     return (
         (call is None or any(first <= start and end <= last for first, last in call.texts))
         and all(end <= swap.start or swap.end <= start or start < swap.start < swap.end <= end for swap in swaps)
+        and not halves & {start, end}
         and is_whole(read_choices(text).choices, start, end)
     )
 
@@ -93,6 +97,13 @@ def _set(text: str, start: int, end: int, change: float) -> Change:
     elif _WORD.fullmatch(words) and (signs := _SIGNS.match(text, end)):
         after, weight = text[signs.end() :], weight_of_signs(signs[1])
     weight = min(max(round(weight + change, 2), 0.0), MAX_WEIGHT)
-    if weight == 1:
-        return before + words + after, len(before), len(before) + len(words)
-    return f"{before}({words}:{weight:g}){after}", len(before) + 1, len(before) + 1 + len(words)
+    changed, place = before + words + after, len(before)
+    if weight != 1:
+        changed, place = f"{before}({words}:{weight:g}){after}", place + 1
+    if _read(changed) != _read(text):  # the new bracket means something to what stands beside it
+        return text, start, end
+    return changed, place, place + len(words)
+
+
+def _read(text: str) -> str:
+    return "".join(parse(text).text.split())

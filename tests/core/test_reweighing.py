@@ -48,6 +48,7 @@ def changed(marked, change=0.1):
         ('("cat", "dog").an|d()', '("cat", "dog").an|d()'),
         ("a |cat.swap(dog)|", "a (|cat.swap(dog)|:1.1)"),
         ("a cat.sw|ap(dog)", "a cat.sw|ap(dog)"),
+        ("a \\|{cat|", "a \\|{cat|"),
     ],
 )
 def test_words_become_heavier_where_the_selection_or_the_cursor_is(before, after):
