@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QEvent, QPointF, QSize, Qt
+from PySide6.QtCore import QEvent, QPointF, QSize, Qt, QTimer
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QScrollArea, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from desktop_app.core.chain import MAX_CARDS, Card
@@ -234,8 +234,9 @@ class ChainPanel(QWidget):
             line.setObjectName("handoverLabel")
             set_role(line, "caption")
             self._connect(card)
-            self._column.addWidget(line)
-            self._column.addWidget(card)
+            for widget in (line, card):
+                self._column.addWidget(widget)
+                widget.show()  # at once, so that it can have the keyboard
             self.cards.append(card)
             self._lines.append(line)
         while len(self.cards) > count:
@@ -362,7 +363,7 @@ class ChainPanel(QWidget):
         return parent
 
     def _scroll_to(self, card: StageCard) -> None:
+        """Once it has its place."""
         area = self._scroll_area()
         if area is not None:
-            self._column.activate()
-            area.ensureWidgetVisible(card)
+            QTimer.singleShot(0, card, lambda: area.ensureWidgetVisible(card))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 from superqt import QElidingLabel
@@ -57,6 +57,8 @@ class StageCard(QFrame):
         for widget in (self.header, self.summary, self._error, self.fields):
             layout.addWidget(widget)
         self.header.grip.move_requested.connect(self.move_requested)
+        for button in (self.header.on, self.header.duplicate, self.header.remove, self.header.fold):
+            button.installEventFilter(self)
 
     @property
     def error_text(self) -> str:
@@ -89,13 +91,12 @@ class StageCard(QFrame):
         self.reveal_requested.emit()
         self.header.grip.setFocus(Qt.FocusReason.OtherFocusReason)
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Alt and an arrow move the card, wherever in it the keyboard is (but where that means something else)."""
-        delta = moves_by(event)
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Buttons would take any arrow as a wish to go to the next one: with Alt it moves the card."""
+        delta = moves_by(event) if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress else 0
         if delta:
             self.move_requested.emit(delta)
-        else:
-            super().keyPressEvent(event)
+        return bool(delta)
 
 
 class FirstStageCard(QFrame):
