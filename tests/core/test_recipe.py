@@ -11,8 +11,9 @@ from desktop_app.core.catalog import CATALOG_NAME, find_entry, read_catalog
 from desktop_app.core.chain import CARD_KINDS, Card
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.conditions import Adapter, AdapterKind, ColourMatch, Control, ControlMode
+from desktop_app.core.control_modes import ANNOTATOR, CONTROL_NET
 from desktop_app.core.errors import RequestError
-from desktop_app.core.families import KANDINSKY, LATENT_UPSCALER, SD, UPSCALER, family_named
+from desktop_app.core.families import SD, family_named
 from desktop_app.core.family import Family
 from desktop_app.core.params import PARAM_SPECS, Fit, Params, clean_text
 from desktop_app.core.planning import plan_run
@@ -73,13 +74,14 @@ def test_every_recipe_that_ships_runs_some_steps_whatever_was_before(recipe):
 WITH_CHAINS = [recipe for recipe in read_recipes(RECIPES) if "chain" in recipe.defaults]
 
 
-@pytest.mark.parametrize("recipe", WITH_CHAINS, ids=lambda recipe: recipe.name)
-def test_every_chain_that_ships_can_be_planned(recipe):
-    has_picture = not recipe.defaults.get("first_stage", True)
+@pytest.mark.parametrize("recipe", read_recipes(RECIPES), ids=lambda recipe: recipe.name)
+def test_every_recipe_that_ships_can_be_planned_on_a_picture(recipe):
     params = recipe.apply(Params("a cat"))
-    facts = plan_run(params, (64, 64) if has_picture else None, describe(recipe.checkpoint), describe)
-    cards = recipe.defaults["chain"]
-    assert facts.stage_kinds[-len(cards) :] == tuple(card.kind for card in cards)
+    has_mask = recipe.name == "restore-areas"
+    facts = plan_run(params, (64, 64), describe(recipe.checkpoint), describe, has_mask=has_mask)
+    cards = recipe.defaults.get("chain", ())
+    assert facts.cards == len(cards)
+    assert facts.stage_kinds[len(facts.stage_kinds) - len(cards) :] == tuple(card.kind for card in cards)
     assert all(steps >= 2 for steps in facts.stage_steps)
 
 
@@ -94,12 +96,7 @@ def test_the_chains_of_the_guide_are_there():
     assert restyle.negative_prompt == "ugly, deformed, disfigured, poor details, bad anatomy"
 
 
-UNLISTED = {
-    "stabilityai/sd-x2-latent-upscaler": LATENT_UPSCALER,
-    "stabilityai/stable-diffusion-x4-upscaler": UPSCALER,
-    "stable-diffusion-v1-5/stable-diffusion-inpainting": f"{SD} inpainting",
-    "kandinsky-community/kandinsky-2-2-controlnet-depth": f"{KANDINSKY} depth",
-}
+UNLISTED = {"stable-diffusion-v1-5/stable-diffusion-inpainting": f"{SD} inpainting"}
 
 
 def family_of(ref: str) -> Family:
@@ -110,6 +107,10 @@ def family_of(ref: str) -> Family:
 
 
 def describe(ref: str) -> CheckpointInfo:
+    if ref == "lllyasviel/control_v11f1p_sd15_depth":
+        return CheckpointInfo(ref, ref, PROJECT, CONTROL_NET, 0, 8, 0, None, 0, (), fits=(SD,))
+    if ref == "depth-anything/Depth-Anything-V2-Small-hf":
+        return CheckpointInfo(ref, ref, PROJECT, ANNOTATOR, 0, 8, 0, None, 0, (), mode=ControlMode.DEPTH)
     family = family_of(ref)
     return CheckpointInfo(ref, ref, PROJECT, family.label, 512, 8, 77, None, 0, family.kinds)
 
