@@ -25,6 +25,7 @@ from PySide6.QtGui import QImage, QUndoStack
 from desktop_app.core.errors import RequestError, StudioError
 from desktop_app.core.variation import Variation
 from desktop_app.store.gallery import GalleryStore
+from desktop_app.studio.chain_animation import AnimationOrder, write_animation
 from desktop_app.studio.edits import TrashVariations
 from desktop_app.studio.jobs import Index, Job
 from desktop_app.studio.places import Place, find_places, for_each, read_variations
@@ -178,6 +179,10 @@ class GalleryModel(QAbstractListModel):
     def made_from(self, init_sha256: str | None, limit: int) -> list[Variation]:
         """Variations made from an init image with those pixels, newest first. For pool threads. Raises `StoreError`."""
         return self._gallery.made_from(init_sha256, limit)
+
+    def animation_writer(self, order: AnimationOrder) -> Callable[[], None]:
+        """What writes the animation ``order``, to be called on a pool thread. It raises `ImageError`, `StoreError`."""
+        return partial(write_animation, self._gallery, order)
 
     # Changing -------------------------------------------------------------------------------------
 

@@ -17,9 +17,11 @@ from desktop_app.core.image import SUFFIXES
 from desktop_app.core.parameters import parameters_text
 from desktop_app.core.request import Request
 from desktop_app.core.variation import Variation
+from desktop_app.studio.chain_animation import AnimationOrder
 from desktop_app.studio.opener import Source
 from desktop_app.studio.pool import PoolRunner
 from desktop_app.studio.restoring import PARTS
+from desktop_app.ui.animation_dialog import AnimationChoice, AnimationDialog
 from desktop_app.ui.canvas import DropZone, read_paste
 from desktop_app.ui.canvas_presenter import read_picture
 from desktop_app.ui.dialogs import AboutDialog, RestoreDialog, UrlDialog, show_folder
@@ -61,6 +63,7 @@ class Commands(QObject):
             "open_url": self.open_url,
             "paste": self.paste,
             "export": self._with_shown(self.export),
+            "export_chain": self._with_shown(self.export_chain),
             "reveal": self._with_shown(self.reveal),
             "quit": window.close,
             "undo": self._document.undo_stack.undo,
@@ -221,6 +224,25 @@ class Commands(QObject):
             target = Path(name) if Path(name).suffix else Path(f"{name}.png")
             self._pool.start("export", partial(_copy_file, variation.path, target))
 
+    def export_chain(self, variation: Variation) -> None:
+        """Ask how the stages of ``variation`` shall be shown one after the other, and where that shall be written."""
+        dialog = AnimationDialog(variation, self._window)
+        dialog.accepted.connect(lambda: self._write_animation(variation, dialog.choice()))
+        _open(dialog)
+
+    def _write_animation(self, variation: Variation, choice: AnimationChoice) -> None:
+        folder = Path(self._window.settings.get("last_folder") or Path.home())
+        kind = self.tr("Animation (%1)").replace("%1", f"*{choice.suffix}")
+        proposal = str(folder / f"{variation.path.stem}{choice.suffix}")
+        title = self.tr("Export chain as animation")
+        name, _kind = QFileDialog.getSaveFileName(self._window, title, proposal, kind)
+        if name:
+            target = Path(name) if Path(name).suffix else Path(f"{name}{choice.suffix}")
+            order = AnimationOrder(
+                variation, target, choice.format, choice.seconds_each, choice.longest_side, choice.with_init
+            )
+            self._pool.start("export", self._gallery.animation_writer(order))
+
     def copy(self, variation: Variation) -> None:
         """Put the picture and its file on the clipboard."""
         self._pool.start(variation, partial(read_picture, variation.path))
@@ -329,9 +351,10 @@ class Commands(QObject):
         self._window.generate_panel.refresh(plan)
 
     def _refresh_actions(self) -> None:
-        actions = self._window.actions_by_id
+        actions, shown = self._window.actions_by_id, self._presenter.shown
         for name in NEEDS_RESULT:
-            actions[name].setEnabled(self._presenter.shown is not None)
+            actions[name].setEnabled(shown is not None)
+        actions["export_chain"].setEnabled(shown is not None and bool(shown.chain or shown.intermediates))
         actions["clear_init"].setEnabled(self._document.init_image is not None)
         for name in ("stop", "stop_after"):
             actions[name].setEnabled(self._jobs.current is not None)

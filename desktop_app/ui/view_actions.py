@@ -40,6 +40,14 @@ VIEW_ACTIONS: tuple[ActionSpec, ...] = (
         QT_TRANSLATE_NOOP("Actions", "Copy the shown result to a file of your choice"),
     ),
     ActionSpec(
+        "export_chain",
+        "file",
+        QT_TRANSLATE_NOOP("Actions", "Export chain as &animation…"),
+        (),
+        "",
+        QT_TRANSLATE_NOOP("Actions", "Show one stage of the result after the other, as GIF or WebP"),
+    ),
+    ActionSpec(
         "reveal",
         "file",
         QT_TRANSLATE_NOOP("Actions", "Show in &folder"),
