@@ -42,7 +42,7 @@ def add_cards(
             known = _describe(place, info, describe)
             _check(place, known, has_picture=bool(stages) or not params.first_stage, has_mask=has_mask)
             if card.refines:
-                stages[-1] = _cut(place, stages)
+                stages[-1] = _cut(place, known, stages)
             stages.append(_plan(params, place, known, stages))
     return stages
 
@@ -81,8 +81,8 @@ def _check(place: _Place, info: CheckpointInfo, *, has_picture: bool, has_mask: 
         raise place.error("There is nothing to refine", "no stage runs before it", "Switch the first stage on.")
 
 
-def _cut(place: _Place, stages: list[Planned]) -> Planned:
-    """The stage before a card that takes over from it, ending where that begins."""
+def _cut(place: _Place, info: CheckpointInfo, stages: list[Planned]) -> Planned:
+    """The stage before a card on the checkpoint ``info`` that takes over from it, ending where that begins."""
     if not stages:
         raise place.error("There is nothing to take over", "no stage runs before it", "Switch the first stage on.")
     before, share = stages[-1], place.card.begin
@@ -90,6 +90,11 @@ def _cut(place: _Place, stages: list[Planned]) -> Planned:
     if stage.kind in (*UPSCALES, StageKind.INPAINT) or before.family is None or before.family.decoder != "vae":
         detail = f"{before.info.label} does {stage.kind.value}, and ends with a finished picture"
         raise place.error("This stage cannot be taken over", detail, "Choose image-to-image for the card.")
+    if info.family not in before.family.refiners:
+        who = before.family.refiners
+        detail = f"{info.label} ({info.family}) cannot go on with what {before.info.label} leaves unfinished"
+        hint = f"Take one of these families: {', '.join(reversed(who))}. " if who else ""
+        raise place.error("The checkpoint cannot take over", detail, f"{hint}Image-to-image goes on from any picture.")
     at = handover_step(stage.steps, share)
     if at <= stage.first_step or at >= stage.steps:
         detail = f"{share:g} of {stage.steps} steps are {at}, and the stage before begins at {stage.first_step}"

@@ -10,6 +10,7 @@ NOT_COMPARED = "the VAE of a file is not compared with that of a folder"
 ON_PIXELS = "this stage works on pixels"
 FROM_PIXELS = "the stage before works on pixels"
 MASKED = "outside the mask the picture is put back"
+OTHER_CHANNELS = "only latents of 4 channels can be handed on"
 OWN_LATENTS = "the latents of one of them mean nothing to the other"
 TAKES_OVER = "takes over at {share:g} of the schedule"
 

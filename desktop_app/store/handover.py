@@ -10,6 +10,7 @@ from desktop_app.core.handover import (
     MASKED,
     NOT_COMPARED,
     ON_PIXELS,
+    OTHER_CHANNELS,
     OTHER_VAE,
     OWN_LATENTS,
     SAME_VAE,
@@ -19,6 +20,7 @@ from desktop_app.core.handover import (
 from desktop_app.core.kinds import StageKind
 from desktop_app.core.request import Stage
 from desktop_app.store.any_checkpoint import family_at
+from desktop_app.store.checkpoint_index import LATENT_CHANNELS, read_config
 from desktop_app.store.same_part import has_same_vae
 
 TAKE_LATENTS = (StageKind.IMAGE_TO_IMAGE, StageKind.LATENT_UPSCALE)
@@ -46,8 +48,17 @@ def describe_handover(path: Path, stage: Stage, next_path: Path, following: Stag
         return Handover(False, OWN_LATENTS)
     if path.is_file() != next_path.is_file():
         return Handover(False, NOT_COMPARED)
-    is_same = has_same_vae(path, next_path)
-    return Handover(is_same, SAME_VAE if is_same else OTHER_VAE)
+    if not has_same_vae(path, next_path):
+        return Handover(False, OTHER_VAE)
+    if following.kind is StageKind.IMAGE_TO_IMAGE and _latent_channels(path) != LATENT_CHANNELS:
+        return Handover(False, OTHER_CHANNELS)
+    return Handover(True, SAME_VAE)
+
+
+def _latent_channels(path: Path) -> int:
+    """Of its VAE. By the number 4 image-to-image of diffusers 0.42.1 knows that it is given latents."""
+    found = LATENT_CHANNELS if path.is_file() else read_config(path, "vae").get("latent_channels", LATENT_CHANNELS)
+    return found if isinstance(found, int) else 0
 
 
 def _has_plain_latents(family: Family) -> bool:

@@ -138,6 +138,4 @@ def _fits(kind: CardKind, info: CheckpointInfo, before: Family | None) -> bool:
         return bool({StageKind.INPAINT, StageKind.IMAGE_TO_IMAGE} & set(info.kinds))
     if kind.stage_kind not in info.kinds:
         return False
-    if kind is not CardKind.REFINE or before is None:
-        return True
-    return info.family == before.label or info.family in before.refiners
+    return kind is not CardKind.REFINE or before is None or info.family in before.refiners

@@ -43,6 +43,7 @@ _HANDOVERS: dict[str, str] = {
     handover.ON_PIXELS: QT_TRANSLATE_NOOP("Chain", "this stage works on pixels"),
     handover.FROM_PIXELS: QT_TRANSLATE_NOOP("Chain", "the stage before works on pixels"),
     handover.MASKED: QT_TRANSLATE_NOOP("Chain", "outside the mask the picture is put back"),
+    handover.OTHER_CHANNELS: QT_TRANSLATE_NOOP("Chain", "only latents of 4 channels can be handed on"),
     handover.OWN_LATENTS: QT_TRANSLATE_NOOP("Chain", "the latents of one of them mean nothing to the other"),
 }
 

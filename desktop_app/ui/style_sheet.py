@@ -76,6 +76,7 @@ def _boxes(scheme: Scheme, arrows: str) -> str:
     QCheckBox::indicator:hover, QCheckBox::indicator:focus {{ border-color: {scheme.focus}; }}
     QCheckBox:focus {{ color: {scheme.focus}; }}
     QCheckBox::indicator:disabled {{ border-color: {scheme.border}; background: {scheme.window}; }}
+    QCheckBox::indicator:checked:disabled {{ background: {scheme.scroll}; }}
     QComboBox QAbstractItemView {{ border: 1px solid {scheme.border}; background: {scheme.base}; outline: 0; }}
     """
 

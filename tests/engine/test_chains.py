@@ -216,9 +216,10 @@ def test_another_seed_runs_every_stage_again(engine, make, picture):
     assert run(engine, replace(request, seed=8)).reused == 0
 
 
-def test_a_card_that_refines_takes_over_inside_the_schedule(engine, make, picture):
-    request = make(card("twin", begin=0.5), init_image=picture, strength=1.0)
-    assert (request.stages[0].end, request.stages[1].begin, request.stages[1].steps) == (0.5, 0.5, STEPS)
+def test_only_checkpoints_whose_pipelines_can_end_early_are_taken_over(make, picture):
+    with pytest.raises(RequestError, match="cannot take over") as caught:
+        make(card("twin", begin=0.5), init_image=picture, strength=1.0)
+    assert caught.value.param == "chain.0"
 
 
 def test_a_stop_between_two_stages_leaves_what_is_done_for_the_next_run(engine, make, picture):

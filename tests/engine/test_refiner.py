@@ -11,6 +11,7 @@ from engine_runs import NEVER, Recorder, shares_of
 from PIL import Image
 from tiny import write_stable_diffusion_xl
 
+from desktop_app.core.chain import Card
 from desktop_app.core.engine import Phase
 from desktop_app.core.errors import CheckpointError
 from desktop_app.core.params import Params
@@ -75,7 +76,7 @@ def make(base, store):
 
 
 def _plain(value):
-    return value if isinstance(value, int | float | str | None) else str(value)
+    return value if isinstance(value, int | float | str | tuple | None) else str(value)
 
 
 def bare(name, folder):
@@ -121,6 +122,15 @@ def test_both_stages_draw_their_noise_from_one_generator(engine, make, base, ref
     shares = {"denoising_end": 0.5, "output_type": "latent"}, {"denoising_start": 0.5}
     expected = chain(base, refiner, *shares, scheduler=theirs)
     assert engine.run(ours, Recorder(), NEVER).image.tobytes() == expected.tobytes()
+
+
+def test_a_card_that_takes_over_makes_the_refiner_s_picture(engine, make, refiner):
+    card = Card(checkpoint=str(refiner), begin=0.8, guidance_scale=4.0)
+    as_card, facts = make(chain=(card,))
+    as_refiner, _ = make(refiner=refiner, refiner_share=0.8)
+    assert facts.stage_steps == (8, 2)
+    results = [engine.run(each, Recorder(), NEVER) for each in (as_card, as_refiner)]
+    assert results[0].image.tobytes() == results[1].image.tobytes()
 
 
 @pytest.mark.parametrize("strength", [0.8, 0.6])

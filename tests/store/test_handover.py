@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 from safetensors.torch import load_file, save_file
+from support import STARTER
 from tiny import write_stable_diffusion
 from tiny_flow import write_stable_diffusion_3
 from tiny_kandinsky import write_decoder
@@ -17,6 +18,7 @@ from desktop_app.core.handover import (
     MASKED,
     NOT_COMPARED,
     ON_PIXELS,
+    OTHER_CHANNELS,
     OTHER_VAE,
     OWN_LATENTS,
     SAME_VAE,
@@ -74,6 +76,10 @@ def test_latents_go_on_where_the_vae_is_the_same(one, other, upscaler, kind, fol
     target = upscaler if following is LATENT else other
     assert handover(one, kind, target, following) == Handover(True, SAME_VAE)
     assert handover(one, kind, target, following).words == "latents: same VAE"
+
+
+def test_image_to_image_knows_only_latents_of_four_channels():
+    assert handover(STARTER, IMAGE, STARTER, IMAGE) == Handover(False, OTHER_CHANNELS)
 
 
 def test_a_latent_upscaler_hands_its_own_latents_on(one, upscaler):

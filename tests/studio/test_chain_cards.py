@@ -54,7 +54,7 @@ def around(ref="sd", **params):
         (CardKind.LATENT_UPSCALE, ["mine/x2"]),
         (CardKind.UPSCALE, []),
         (CardKind.PIXEL_UPSCALE, ["/x4.safetensors"]),
-        (CardKind.REFINE, ["sd"]),
+        (CardKind.REFINE, []),
     ],
 )
 def test_only_checkpoints_that_can_run_a_kind_are_offered(kind, refs):
@@ -63,8 +63,8 @@ def test_only_checkpoints_that_can_run_a_kind_are_offered(kind, refs):
 
 def test_a_refiner_fits_what_runs_before_it():
     assert [each.ref for each in around("xl").fitting(CardKind.REFINE, 0)] == ["xl", "refiner"]
-    after_sd = around("xl", chain=(Card(checkpoint="sd"), Card(checkpoint="xl", is_on=False)))
-    assert [each.ref for each in after_sd.fitting(CardKind.REFINE, 2)] == ["sd"]
+    after_xl = around("sd", chain=(Card(checkpoint="xl"), Card(checkpoint="sd", is_on=False)))
+    assert [each.ref for each in after_xl.fitting(CardKind.REFINE, 2)] == ["xl", "refiner"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from desktop_app.core.chain import Card
 from desktop_app.core.engine import EngineStatus
-from desktop_app.core.handover import ON_PIXELS, SAME_VAE, Handover
+from desktop_app.core.handover import ON_PIXELS, OTHER_CHANNELS, Handover
 from desktop_app.core.params import Params
 from desktop_app.core.request import StageKind
 from desktop_app.core.stage_keys import stage_keys
@@ -36,15 +36,16 @@ def look(qtbot, document, facts):
     return look
 
 
-def test_a_card_of_the_same_checkpoint_gets_the_latents(look):
-    assert look(chain=(Card(), Card(strength=0.3))) == dict.fromkeys((0, 1), Handover(True, SAME_VAE))
+def test_every_card_is_told_what_it_gets(look):
+    assert look(chain=(Card(), Card(strength=0.3))) == dict.fromkeys((0, 1), Handover(False, OTHER_CHANNELS))
 
 
 def test_a_card_that_is_off_hands_nothing_on(look):
     cards = (Card(StageKind.PIXEL_UPSCALE, "/x4.safetensors", is_on=False), Card(), Card(begin=0.5))
     found = look(chain=cards)
     assert list(found) == [1, 2]
-    assert (found[1].words, found[2].words) == ("latents: same VAE", "latents: takes over at 0.5 of the schedule")
+    assert found[1] == Handover(False, OTHER_CHANNELS)
+    assert found[2].words == "latents: takes over at 0.5 of the schedule"
 
 
 def test_without_the_first_stage_the_first_card_gets_nothing(look):

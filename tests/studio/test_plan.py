@@ -72,7 +72,6 @@ def test_what_the_refiner_does_is_said(changes, size, sentence):
     [
         ({"chain": (Card(steps=20, strength=0.45),)}, (64, 64), "2 stages: 24 of 40 steps, then 9 of 20. "),
         ({"chain": (Card(steps=20),)}, None, "2 stages: 40 steps, then 10 of 20. "),
-        ({"chain": (Card(begin=0.8),)}, None, "2 stages: 32 of 40 steps, then the last 8. "),
         ({"chain": (Card(steps=20), Card(is_on=False))}, None, "2 stages: 40 steps, then 10 of 20. "),
         ({"chain": (Card(is_on=False),)}, (64, 64), "24 of 40 steps run. "),
         ({"chain": (Card(steps=20),), "first_stage": False}, (64, 64), "1 stage: 10 of 20 steps. "),
@@ -82,6 +81,12 @@ def test_the_stages_of_a_chain_are_said(changes, size, sentence):
     plan = make_plan(replace(PARAMS, **changes), size, INFO, None)
     assert plan.sentence == f"{sentence}Works at 64 × 64."
     assert plan.stages == max(sum(card.is_on for card in changes["chain"]) + changes.get("first_stage", True), 1)
+
+
+def test_what_takes_over_is_said():
+    xl = replace(INFO, family="Stable Diffusion XL")
+    plan = make_plan(replace(PARAMS, chain=(Card(begin=0.8),)), None, xl, None)
+    assert plan.sentences[0] == "2 stages: 32 of 40 steps, then the last 8"
 
 
 def test_what_upscalers_make_of_the_size_is_said():

@@ -321,7 +321,7 @@ def test_what_goes_on_stands_between_the_cards(qtbot, panel, chain):
     chain(Card(), Card(begin=0.6), Card(StageKind.PIXEL_UPSCALE, "/x4.safetensors"), Card(is_on=False))
     qtbot.waitUntil(lambda: lines(panel)[2] != "↓")
     assert lines(panel) == [
-        "↓ latents: same VAE",
+        "↓ pixels: only latents of 4 channels can be handed on",
         "↓ takes over at 0.6 of the schedule",
         "↓ pixels: this stage works on pixels",
         "↓",
