@@ -9,7 +9,7 @@ from pathlib import Path
 from desktop_app.core.checkpoint import STARTER
 from desktop_app.core.errors import CheckpointMissing
 from desktop_app.core.params import Params
-from desktop_app.core.recipe import Recipe
+from desktop_app.core.recipe import Recipe, refs_used
 from desktop_app.store.checkpoint_care import Form, locate
 from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.paths import Paths
@@ -36,7 +36,7 @@ def refuse_missing(recipe: Recipe, named: str, params: Params, checkpoints: Chec
     """Raise `CheckpointMissing`, which names them all, when checkpoints that ``recipe`` takes for ``params`` are not
     here. ``named`` is how the user has called it.
     """
-    used = (params.checkpoint, params.prior, params.refiner, *recipe.needs)
+    used = (*refs_used(params), *recipe.needs)
     missing = [ref for ref in recipe.refs if ref in used and not checkpoints.is_here(ref)]
     if missing:
         title = f"What the recipe {recipe.label} takes is not on this machine"

@@ -11,6 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from desktop_app.core.chain import Card
 from desktop_app.core.checkpoint import STARTER
 from desktop_app.core.conditions import Control
 from desktop_app.core.errors import RequestError
@@ -86,15 +87,8 @@ class Recipe:
     def refs(self) -> tuple[str, ...]:
         """The REFs of every checkpoint that it takes, the starter left out: it is always there."""
         named = (self.checkpoint, *self.needs, self.defaults.get("prior", ""), self.defaults.get("refiner", ""))
-        return tuple(dict.fromkeys(ref for ref in (*named, *self._refs_of_stages()) if ref and ref != STARTER))
-
-    def _refs_of_stages(self) -> Iterator[str]:
-        """Of the cards and the control images; a pixel upscaler is a file, which nobody can fetch by its name."""
-        for card in self.defaults.get("chain", ()):
-            if card.kind is not StageKind.PIXEL_UPSCALE:
-                yield card.checkpoint
-        for control in self.defaults.get("controls", ()):
-            yield from (control.checkpoint, control.annotator)
+        stages = _refs_of_stages(self.defaults.get("chain", ()), self.defaults.get("controls", ()))
+        return tuple(dict.fromkeys(ref for ref in (*named, *stages) if ref and ref != STARTER))
 
     def apply(self, params: Params) -> Params:
         """``params`` with the recipe's checkpoint and defaults; prompts, seed, size and mask stay. It is the whole way
@@ -102,6 +96,23 @@ class Recipe:
         """
         usual = {name: getattr(Params(), name) for name in (*_OF_THE_CHECKPOINT, *_OF_THE_WAY)}
         return dataclasses.replace(params, checkpoint=self.checkpoint, recipe=self.name, **{**usual, **self.defaults})
+
+
+def refs_used(params: Params) -> tuple[str, ...]:
+    """The REFs of every checkpoint that ``params`` name, those of cards and control images that are on among them."""
+    named = (params.checkpoint, params.prior, params.refiner)
+    cards = [card for card in params.chain if card.is_on]
+    stages = _refs_of_stages(cards, [control for control in params.controls if control.is_on])
+    return tuple(dict.fromkeys(ref for ref in (*named, *stages) if ref))
+
+
+def _refs_of_stages(cards: Iterable[Card], controls: Iterable[Control]) -> Iterator[str]:
+    """A pixel upscaler is a file, which nobody can fetch by its name."""
+    for card in cards:
+        if card.kind is not StageKind.PIXEL_UPSCALE:
+            yield card.checkpoint
+    for control in controls:
+        yield from (control.checkpoint, control.annotator)
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -21,7 +21,7 @@ from desktop_app.core.parameters import read_generation_text
 from desktop_app.core.params import PARAM_SPECS, Params, params_from_json
 from desktop_app.core.plain_data import as_text
 from desktop_app.core.planning import build_requests
-from desktop_app.core.recipe import Recipe
+from desktop_app.core.recipe import Recipe, refs_used
 from desktop_app.core.request import ImageRef, Request, image_from_json
 from desktop_app.core.styles import Style
 from desktop_app.core.variation import Variation, find_images
@@ -148,7 +148,7 @@ class Document(QObject):
         params, recipe = self._params, self.recipe
         needs = recipe.refs if recipe else ()
         wanted = dict.fromkeys(ref for ref in (params.checkpoint, params.prior, params.refiner, *needs, *absent) if ref)
-        is_missing = bool(absent & ({params.checkpoint, params.prior, params.refiner} | self._named_prior()))
+        is_missing = bool(absent & ({*refs_used(params)} | self._named_prior()))
         return tuple(ref for ref in wanted if ref != STARTER) if is_missing else ()
 
     def _named_prior(self) -> set[str]:
@@ -231,7 +231,7 @@ class Document(QObject):
         ``ref``; values that the user has made stay.
         """
         recipe, params = self.recipe, self._params
-        is_untouched = recipe is not None and recipe.apply(params) == params
+        is_untouched = recipe is not None and "chain" not in recipe.defaults and recipe.apply(params) == params
         fitting = next((recipe for recipe in self.recipes if recipe.checkpoint == ref), None)
         text = PARAM_SPECS["checkpoint"].label
         if fitting and is_untouched:

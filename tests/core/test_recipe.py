@@ -17,7 +17,7 @@ from desktop_app.core.families import SD, family_named
 from desktop_app.core.family import Family
 from desktop_app.core.params import PARAM_SPECS, Fit, Params, clean_text
 from desktop_app.core.planning import plan_run
-from desktop_app.core.recipe import Recipe, make_recipe, read_recipe, read_recipes, write_recipe
+from desktop_app.core.recipe import Recipe, make_recipe, read_recipe, read_recipes, refs_used, write_recipe
 from desktop_app.core.request import ImageRef, StageKind
 from desktop_app.core.schedulers import SCHEDULERS
 
@@ -201,6 +201,13 @@ def test_a_recipe_names_the_checkpoints_of_its_cards_but_no_file(tmp_path):
     control = Control(ControlMode.DEPTH, "a/depth", annotator="a/annotator")
     recipe = Recipe("mine", "Mine", "c/d", {"chain": cards, "controls": (control,)}, needs=("e/f",))
     assert recipe.refs == ("c/d", "e/f", "a/b", "a/depth", "a/annotator")
+
+
+def test_what_values_use_is_what_is_on():
+    chain = (Card(checkpoint="a/b"), Card(checkpoint="a/off", is_on=False), Card(StageKind.PIXEL_UPSCALE, "/x4"))
+    controls = (Control(ControlMode.DEPTH, "a/depth"), Control(ControlMode.TILE, "a/tile", is_on=False))
+    params = Params(checkpoint="c/d", refiner="e/f", chain=chain, controls=controls)
+    assert refs_used(params) == ("c/d", "e/f", "a/b", "a/depth")
 
 
 def test_a_recipe_without_a_chain_takes_one_away():

@@ -7,6 +7,7 @@ import shutil
 import pytest
 from tiny_kandinsky import write_stages
 
+from desktop_app.core.chain import Card
 from desktop_app.core.errors import RequestError
 from desktop_app.studio.restoring import PARTS
 
@@ -99,3 +100,20 @@ def test_what_is_not_read_of_a_prompt_is_told_where_it_is_not_read_in_chunks(doc
 def test_the_plan_says_that_the_prior_reads_first(choose, tiny):
     plan = choose(checkpoint=tiny / "decoder", prior_steps=9)
     assert "The prior reads the prompt first, in 9 steps" in plan.sentences
+
+
+def test_what_a_card_lacks_is_offered_for_download(document, choose):
+    document.set_params("Choose", chain=(Card(checkpoint="nobody/comic"), Card(checkpoint="nobody/off", is_on=False)))
+    plan = choose()
+    assert plan.error is not None
+    assert plan.error.param == "chain.0"
+    assert document.missing == ("nobody/comic",)
+
+
+def test_another_first_checkpoint_leaves_the_chain(document, tiny):
+    document.apply_recipe("three-styles")
+    chain = document.params.chain
+    document.choose_checkpoint("starter")
+    assert document.params.chain == chain
+    document.apply_recipe("starter")
+    assert document.params.chain == ()
