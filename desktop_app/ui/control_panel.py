@@ -54,7 +54,9 @@ class _ControlsField(Field):
 
 
 class ControlPanel(QWidget):
-    """Renders `Params.controls`; edits go straight back to the document. Out of use where the family takes none."""
+    """Renders `Params.controls`; edits go straight back to the document. Where the family takes none, those that are
+    there can only be switched off or removed.
+    """
 
     download_requested = Signal(tuple)
     """REFs of the hub."""
@@ -156,11 +158,10 @@ class ControlPanel(QWidget):
         controls = self._document.params.controls
         family = family_of(self._document.checkpoint_info)
         reason = param_text(family.reason(PARAM)) if family else ""
-        self.field.set_unused(reason)
         about = reason or ("" if controls else param_text(PARAM_SPECS[PARAM].tip))
         self._about.setText(about)
         self._about.setVisible(bool(about))
-        self._show_count(controls, is_used=not reason)
+        self._show_count(controls)
         if not self.fold.isChecked():
             return
         while len(self.rows) > len(controls):
@@ -175,6 +176,7 @@ class ControlPanel(QWidget):
                 size_of=self._sources.size_of,
                 has_job=self._jobs.current is not None,
                 is_opening=self._pictures.is_opening(number),
+                is_used=not reason,
             )
             row.show_control(control, facts)
         is_one_read = bool(family and family.reads_controls and controls)
@@ -182,12 +184,10 @@ class ControlPanel(QWidget):
         self.add.setEnabled(not reason and len(controls) < MAX_CONTROLS and not is_one_read and not is_opening)
         self.add.setText(self.tr("The picture is being opened…") if is_opening else self.tr("Add a control image"))
 
-    def _show_count(self, controls: tuple[Control, ...], *, is_used: bool) -> None:
+    def _show_count(self, controls: tuple[Control, ...]) -> None:
         on = sum(control.is_on for control in controls)
         if not controls:
             words = ""
-        elif not is_used:
-            words = self.tr("not used")
         elif on == len(controls):
             words = f"{on}"
         else:

@@ -34,6 +34,7 @@ from desktop_app.ui.control_combo import ChoiceCombo
 from desktop_app.ui.control_specs import CONTROL_SPECS, LEAST_SHARE
 from desktop_app.ui.control_texts import download_text, mode_label, state_text, summary_text
 from desktop_app.ui.control_thumb import ControlThumb
+from desktop_app.ui.elided_label import ElidedLabel
 from desktop_app.ui.field import WheelGuard, set_role
 from desktop_app.ui.icons import Icons
 from desktop_app.ui.texts import param_text
@@ -50,7 +51,8 @@ _OPEN, _PASTE = "open", "paste"
 @dataclass(frozen=True)
 class RowFacts:
     """What a row shows beside its control. ``base`` is the checkpoint that paints, ``infos`` all that are here;
-    ``size_of`` tells the bytes that a REF takes to download, 0 where nobody knows.
+    ``size_of`` tells the bytes that a REF takes to download, 0 where nobody knows. Where it is not ``is_used``, since
+    the checkpoint takes no control images, it can be switched off or removed and nothing else.
     """
 
     base: CheckpointInfo | None
@@ -59,6 +61,7 @@ class RowFacts:
     size_of: Callable[[str], int]
     has_job: bool = False
     is_opening: bool = False
+    is_used: bool = True
 
 
 class ControlRow(QFrame):
@@ -136,9 +139,7 @@ class ControlRow(QFrame):
         self.remove.setIcon(icons.get("close"))
         self.remove.setAccessibleName(self.tr("Remove"))
         self.remove.setToolTip(self.tr("Remove this control image"))
-        self._summary = QLabel()
-        self._summary.setTextFormat(Qt.TextFormat.PlainText)
-        self._summary.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._summary = ElidedLabel()
         set_role(self._summary, "caption")
 
     def _make_picture_part(self) -> None:
@@ -278,10 +279,11 @@ class ControlRow(QFrame):
         self._show_missing(control, facts)
         used = next((each.label for each in nets if each.ref == control.checkpoint), "") if control.checkpoint else ""
         text = summary_text(control, used, has_net=has_net, is_missing=bool(self._missing))
-        self._summary.setText(text)
-        self._summary.setToolTip(plain_tip(text))
+        self._summary.show_text(text)
         self._show_view(control, facts)
         self._show_fold()
+        for part in (self.mode, self._body):
+            part.setEnabled(facts.is_used)
 
     def _show_source(self, control: Control, *, is_opening: bool) -> None:
         entries = [(self.tr("The init image"), "init")]
@@ -340,7 +342,7 @@ class ControlRow(QFrame):
         closed = Qt.ArrowType.LeftArrow if self.isRightToLeft() else Qt.ArrowType.RightArrow
         self._fold.setArrowType(Qt.ArrowType.DownArrow if self.is_open else closed)
         self._body.setVisible(self.is_open)
-        self._summary.setVisible(not self.is_open and bool(self._summary.text()))
+        self._summary.setVisible(not self.is_open and bool(self._summary.words))
 
     # What the user does ---------------------------------------------------------------------------
 

@@ -213,13 +213,16 @@ def test_what_is_not_here_can_be_downloaded(qtbot, window, row):
     assert asked.args[0] == ("lllyasviel/control_v11f1p_sd15_depth",)
 
 
-def test_a_family_without_control_images_says_so(pretend, window, row):
+def test_a_family_without_control_images_says_so_and_lets_them_only_be_switched_off(pretend, window, row):
     pretend("Flux Kontext")
     panel = window.control_panel
-    assert not panel.add.isEnabled()
-    assert not row.isEnabled()
     assert "family" in panel._about.text()
-    assert panel.fold.text() == "Control images (not used)"
+    assert not any(part.isEnabled() for part in (panel.add, row.mode, row.net))
+    assert "no effect" in panel.field.error_text
+    row.on.click()
+    assert panel.field.error_text == ""
+    row.remove.click()
+    assert controls(window) == ()
 
 
 def test_a_family_that_reads_one_itself_is_asked_for_nothing_else(pretend, window, panel):
