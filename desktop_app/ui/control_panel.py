@@ -19,10 +19,12 @@ from desktop_app.core.params import PARAM_SPECS
 from desktop_app.core.variation import Variation
 from desktop_app.studio.control_choice import family_of, suggested, usual_mode
 from desktop_app.studio.control_deriver import DeriveState
+from desktop_app.studio.control_pictures import too_many
 from desktop_app.studio.document import Document
 from desktop_app.studio.jobs import JobQueue
 from desktop_app.studio.opener import Source
 from desktop_app.studio.settings import Settings
+from desktop_app.studio.tips import plain_tip
 from desktop_app.ui.canvas_sources import read_drop, read_paste, read_variations
 from desktop_app.ui.control_row import ControlRow, RowFacts
 from desktop_app.ui.control_texts import mode_label
@@ -183,6 +185,8 @@ class ControlPanel(QWidget):
         is_opening = self._pictures.is_opening(len(controls))
         self.add.setEnabled(not reason and len(controls) < MAX_CONTROLS and not is_one_read and not is_opening)
         self.add.setText(self.tr("The picture is being opened…") if is_opening else self.tr("Add a control image"))
+        tip = self.tr("This checkpoint reads one control image only.") if is_one_read else reason
+        self.add.setToolTip(plain_tip(too_many().title if len(controls) >= MAX_CONTROLS else tip))
 
     def _show_count(self, controls: tuple[Control, ...]) -> None:
         on = sum(control.is_on for control in controls)

@@ -233,6 +233,7 @@ def test_a_family_that_reads_one_itself_is_asked_for_nothing_else(pretend, windo
     assert row.net.isHidden()
     assert row.sliders["weight"].isHidden()
     assert not panel.add.isEnabled()
+    assert "one control image only" in panel.add.toolTip()
 
 
 def test_an_error_opens_it_and_stands_below(panel):
