@@ -26,6 +26,7 @@ from desktop_app.core.memory import MemoryPlan
 from desktop_app.core.styles import STYLES_NAME
 from desktop_app.engine.conversion import convert_pickles
 from desktop_app.engine.process import EngineProcess
+from desktop_app.store.adapters import AdapterStore
 from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.downloads import CheckpointDownloads
 from desktop_app.store.files import sweep_abandoned
@@ -36,6 +37,7 @@ from desktop_app.store.paths import APP_NAME, Paths, resources_dir, user_paths
 from desktop_app.store.recipes import RecipeStore
 from desktop_app.store.session import SessionStore
 from desktop_app.store.styles import StyleStore
+from desktop_app.studio.adapter_shelf import AdapterShelf
 from desktop_app.studio.chain_facts import ChainFacts
 from desktop_app.studio.checkpoint_access import CheckpointSource, access_to, converter
 from desktop_app.studio.checkpoint_model import CheckpointModel
@@ -96,7 +98,7 @@ def _list_checkpoints(checkpoints: CheckpointStore, catalog: list[CatalogEntry])
 
 def _sweep(paths: Paths) -> None:
     """Remove what killed programs left; it may be large."""
-    for folder in (paths.checkpoints, paths.all_converted, paths.recipes):
+    for folder in (paths.checkpoints, paths.all_converted, paths.adapters, paths.recipes):
         sweep_abandoned(folder)
 
 
@@ -132,6 +134,7 @@ class _Composition:
         self._controls = ControlParts(
             ControlDeriver(self._document, self._jobs), ControlPictures(self._document, gallery)
         )
+        self._adapters = AdapterShelf(self._document, AdapterStore(paths), gallery)
         parts = Parts(
             self._document,
             self._chain,
@@ -143,6 +146,7 @@ class _Composition:
             partial(_list_checkpoints, checkpoints, catalog),
             self._make_checkpoint_parts(paths, catalog, is_offline=is_offline),
             self._controls,
+            self._adapters,
             self._recipes,
             self._close,
         )
@@ -168,6 +172,7 @@ class _Composition:
 
     def _connect(self) -> None:
         self._jobs.finished.connect(self._model.insert_finished)
+        self._adapters.changed.connect(self._document.checkpoint_changed)
         self._thread.worker.status_told.connect(self.window.job_bar.show_engine)
         self._thread.worker.status_told.connect(self._checkpoints.model.show_engine)
         self._thread.worker.status_told.connect(self._chain.show_engine)
@@ -215,6 +220,7 @@ class _Composition:
             self._recipes.close,
             self._controls.deriver.close,
             self._controls.pictures.close,
+            self._adapters.close,
             self._chain.close,
             self._document.close,
             self._jobs.close,

@@ -65,6 +65,8 @@ class AdapterShelf(QObject):
     """Lives in the GUI thread. `changed` tells that something is known that was not."""
 
     changed = Signal()
+    told_apart = Signal(list, list)
+    """Files that are adapters, and those that are not."""
     error_raised = Signal(object)
     """A `StudioError` of something that went on in the background."""
 
@@ -83,6 +85,7 @@ class AdapterShelf(QObject):
         self._openings: list[_Opening] = []
         self._cancel = threading.Event()
         self._looker = self._runner(self._on_looked, self._on_failed)
+        self._teller = self._runner(self._on_told, self._on_failed)
         self._reader = self._runner(self._on_read, self._on_read)
         self._chooser = self._runner(self._on_chosen, self._on_choice_failed)
         self._opener = self._runner(self._on_opened, self._on_open_failed)
@@ -163,6 +166,10 @@ class AdapterShelf(QObject):
         for path in paths:
             self._choose(path.name, partial(self._bring_in_to_add, path, in_place))
 
+    def tell_apart(self, paths: Sequence[Path]) -> None:
+        """Look which of ``paths`` are adapters and not checkpoints; `told_apart` follows."""
+        self._teller.start(tuple(paths), lambda: [self._store.is_adapter(path) for path in paths])
+
     def open_picture(self, row: int, source: Source, name: str = "") -> None:
         """Open ``source`` for the IP-Adapter in ``row``. The newest picture counts."""
         self._drop_openings(row)
@@ -179,7 +186,7 @@ class AdapterShelf(QObject):
         for opening in self._openings:
             opening.cancel.set()
         self._openings.clear()
-        for runner in (self._looker, self._reader, self._chooser, self._opener, self._thumbs):
+        for runner in (self._looker, self._teller, self._reader, self._chooser, self._opener, self._thumbs):
             runner.wait()
 
     # In the pool ----------------------------------------------------------------------------------
@@ -230,6 +237,10 @@ class AdapterShelf(QObject):
         self._found = found
         self._known = {key: known for key, known in self._known.items() if not isinstance(known, StudioError)}
         self.changed.emit()
+
+    def _on_told(self, paths: tuple[Path, ...], are_adapters: list[bool]) -> None:
+        adapters = [path for path, is_adapter in zip(paths, are_adapters, strict=True) if is_adapter]
+        self.told_apart.emit(adapters, [path for path in paths if path not in adapters])
 
     def _on_failed(self, _key: object, error: StudioError) -> None:
         self.error_raised.emit(error)

@@ -41,6 +41,7 @@ class CheckpointDesk(QObject):
         self._parts.downloads.finished.connect(self._on_downloaded)
         self._parts.downloads.consent_needed.connect(self._on_consent_needed)
         self._parts.work.done.connect(self._on_work_done)
+        window.parts.adapters.told_apart.connect(self._on_told_apart)
         self._show_network()
 
     @property
@@ -67,9 +68,10 @@ class CheckpointDesk(QObject):
         return self._opened
 
     def bring_in(self, paths: list[Path]) -> None:
-        """Take in checkpoints that were dropped or chosen here: the last of them paints when it is in."""
-        self._used_when_here = {str(path) for path in paths[-1:]}
-        self.open().bring_in(paths)
+        """Take in what was dropped or chosen here: the last of several checkpoints paints when it is in, and adapters
+        are added to those in use.
+        """
+        self._window.parts.adapters.tell_apart(paths)
 
     def download_missing(self) -> None:
         """Fetch what the values in the controls need and is not on this machine."""
@@ -96,6 +98,13 @@ class CheckpointDesk(QObject):
 
     def _show_missing(self) -> None:
         self._window.prompt_panel.show_missing([(ref, self._parts.model.size_of(ref)) for ref in self._missing()])
+
+    def _on_told_apart(self, adapters: list[Path], checkpoints: list[Path]) -> None:
+        if adapters:
+            self._window.adapter_panel.bring_in(adapters)
+        if checkpoints:
+            self._used_when_here = {str(path) for path in checkpoints[-1:]}
+            self.open().bring_in(checkpoints)
 
     def _on_import(self) -> None:
         title, kinds = self.tr("Import checkpoint"), self.tr("Checkpoints (*.safetensors)")

@@ -104,6 +104,7 @@ class Commands(QObject):
         window.generate_panel.generate_requested.connect(self.generate)
         window.prompt_panel.open_checkpoint_requested.connect(self.open_checkpoint)
         window.first_painted.connect(self.refresh_checkpoints)
+        window.adapter_panel.folder_requested.connect(partial(self._show_folder, window.parts.adapters.folder))
         gallery, lineage = window.gallery_panel, window.lineage_panel
         for source in (gallery, lineage, window.strip):
             source.shown.connect(self.show_variation)
@@ -141,6 +142,7 @@ class Commands(QObject):
             window.settings.error_raised,
             self._presenter.error_raised,
             window.control_panel.error_raised,
+            window.adapter_panel.error_raised,
         ):
             signal.connect(window.show_error)
         self._jobs.failed.connect(self._on_job_failed)
@@ -162,6 +164,7 @@ class Commands(QObject):
         self._window.family_panel.commit_typing()
         self._window.chain_panel.commit_typing()
         self._window.control_panel.commit_typing()
+        self._window.adapter_panel.commit_typing()
         try:
             requests = self._document.make_requests()
         except StudioError as e:
@@ -348,6 +351,7 @@ class Commands(QObject):
         self._window.family_panel.show_error(plan.error)
         self._window.chain_panel.refresh(plan, chain.handovers)
         self._window.control_panel.show_error(plan.error)
+        self._window.adapter_panel.show_error(plan.error)
         self._window.generate_panel.refresh(plan)
 
     def _refresh_actions(self) -> None:

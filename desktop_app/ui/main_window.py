@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QDockWidget, QFrame, QMainWindow, QMenu, QStatusBa
 
 from desktop_app.core.errors import ImageError, RequestError, StudioError
 from desktop_app.ui.actions import ACTIONS, MENUS, make_actions, translate
+from desktop_app.ui.adapter_panel import AdapterPanel
 from desktop_app.ui.banner import MessageBanner
 from desktop_app.ui.canvas import Canvas
 from desktop_app.ui.canvas_drop import DropZone
@@ -122,6 +123,9 @@ class MainWindow(QMainWindow):
         self.control_panel = ControlPanel(
             self.document, self.jobs, self.settings, self.parts.controls, sources, self.icons
         )
+        self.adapter_panel = AdapterPanel(
+            self.document, self.settings, self.parts.adapters, self.parts.gallery.find, self.icons
+        )
         self.generate_panel = GeneratePanel(self.document, self.actions_by_id["generate"])
         self.gallery_panel = GalleryPanel(self.parts.gallery, self.icons)
         self.lineage_panel = LineagePanel(self.parts.lineage, self.document, self.jobs, self.presenter, self.icons)
@@ -152,6 +156,7 @@ class MainWindow(QMainWindow):
         layout.addWidget(self.family_panel)
         layout.addWidget(self.chain_panel)
         layout.addWidget(self.control_panel)
+        layout.addWidget(self.adapter_panel)
         layout.addStretch()
         area = ColumnArea()
         self._params_area = area
@@ -217,7 +222,7 @@ class MainWindow(QMainWindow):
     def _field_of(self, param: str) -> Field | StageCard | FirstStageCard | None:
         if card := self.chain_panel.field_of(param):
             return card
-        panels = (self.params_panel, self.family_panel, self.control_panel)
+        panels = (self.params_panel, self.family_panel, self.control_panel, self.adapter_panel)
         found = (panel.field_of(param) for panel in panels)
         return self.prompt_panel.fields.get(param) or next((field for field in found if field), None)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from desktop_app.core.checkpoint import CheckpointInfo
+from desktop_app.studio.adapter_shelf import AdapterShelf
 from desktop_app.studio.chain_facts import ChainFacts
 from desktop_app.studio.checkpoint_model import CheckpointModel
 from desktop_app.studio.checkpoint_work import CheckpointWork
@@ -71,5 +72,6 @@ class Parts:
     list_checkpoints: Callable[[], Sequence[CheckpointInfo]]
     checkpoints: CheckpointParts
     controls: ControlParts
+    adapters: AdapterShelf
     recipes: RecipeBook
     close: Callable[[], None]

@@ -190,7 +190,9 @@ def _panels(scheme: Scheme, arrows: str) -> str:
     QFrame#stageCard[invalid="true"] {{ border-color: {scheme.error}; }}
     QToolButton#addStageButton::menu-indicator {{ image: none; }}
     QFrame#chainDropLine {{ border: none; border-radius: 1px; background: {scheme.focus}; }}
-    QFrame#controlRow {{ border: 1px solid {scheme.border}; border-radius: 5px; background: {scheme.raised}; }}
+    QFrame#controlRow, QFrame#adapterRow {{
+        border: 1px solid {scheme.border}; border-radius: 5px; background: {scheme.raised};
+    }}
     QStatusBar {{ border-top: 1px solid {scheme.border}; }}
     QStatusBar::item {{ border: none; }}
     """

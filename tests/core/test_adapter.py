@@ -61,8 +61,8 @@ def test_a_family_that_takes_none_says_so():
 def test_another_family_is_refused_with_the_reason():
     text = refused(Adapter(LORA, "dog"), family=SDXL, width=2048)
     assert text == (
-        "The adapter does not fit the checkpoint: dog: It is for Stable Diffusion 1, and My checkpoint is of the family "
-        "Stable Diffusion XL"
+        "The adapter does not fit the checkpoint: dog: It is for Stable Diffusion 1, and My checkpoint is of the "
+        "family Stable Diffusion XL"
     )
 
 
