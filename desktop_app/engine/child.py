@@ -33,6 +33,7 @@ from desktop_app.engine.messages import (
     Run,
     WarmUp,
 )
+from desktop_app.store.adapters import AdapterStore
 from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.paths import user_paths
 
@@ -93,7 +94,10 @@ class _Server:
         threading.Thread(target=self._read, name="orders", daemon=True).start()
         offload_dir = self._paths.session / "offload"
         engine: Engine = DiffusersEngine(
-            CheckpointStore(self._paths).resolve, threads=self._threads, offload_dir=offload_dir
+            CheckpointStore(self._paths).resolve,
+            threads=self._threads,
+            offload_dir=offload_dir,
+            find_adapter=AdapterStore(self._paths).find,
         )
         while not isinstance(order := self._orders.get(), Close):
             assert not isinstance(order, Cancel)
