@@ -221,9 +221,7 @@ class AdapterShelf(QObject):
             hint = self.tr("Change its weight instead.")
             self.error_raised.emit(RequestError(title, chosen.info.label, hint, param=PARAM))
         elif len(adapters) >= MAX_ADAPTERS:
-            detail = self.tr("there are %1, and no more are taken").replace("%1", str(MAX_ADAPTERS))
-            hint = self.tr("Remove one first.")
-            self.error_raised.emit(RequestError(self.tr("There are too many adapters"), detail, hint, param=PARAM))
+            self.error_raised.emit(too_many())
         else:
             self._document.set_params(self.tr("Add an adapter"), adapters=(*adapters, chosen.adapter))
 
@@ -298,6 +296,12 @@ class AdapterShelf(QObject):
         runner.finished.connect(done)
         runner.failed.connect(failed)
         return runner
+
+
+def too_many() -> RequestError:
+    """That no further adapter can be added."""
+    detail = f"there are {MAX_ADAPTERS}, and no more are taken"
+    return RequestError("There are too many adapters", detail, "Remove one first.", param=PARAM)
 
 
 def _unless_cancelled(work: Callable[[], _Chosen]) -> _Chosen | None:

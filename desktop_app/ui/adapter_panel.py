@@ -10,14 +10,14 @@ from PySide6.QtCore import QMimeData, Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QLabel, QMenu, QPushButton, QVBoxLayout, QWidget
 
-from desktop_app.core.adapter import AdapterInfo
+from desktop_app.core.adapter import AdapterInfo, line_of
 from desktop_app.core.conditions import MAX_ADAPTERS, Adapter
 from desktop_app.core.errors import ImageError, RequestError
 from desktop_app.core.families import family_named
 from desktop_app.core.image import SUFFIXES
 from desktop_app.core.params import PARAM_SPECS
 from desktop_app.core.variation import Variation
-from desktop_app.studio.adapter_shelf import PARAM, AdapterShelf, Offer
+from desktop_app.studio.adapter_shelf import PARAM, AdapterShelf, Offer, too_many
 from desktop_app.studio.document import Document
 from desktop_app.studio.settings import Settings
 from desktop_app.studio.tips import plain_tip
@@ -25,6 +25,7 @@ from desktop_app.ui.adapter_row import AdapterFacts, AdapterRow
 from desktop_app.ui.adapter_texts import facts_text, name_of
 from desktop_app.ui.canvas_sources import read_drop, read_paste, read_variations
 from desktop_app.ui.control_thumb import ControlImageDialog
+from desktop_app.ui.elided_label import ElidedLabel
 from desktop_app.ui.field import Field, set_role
 from desktop_app.ui.fold import FoldButton
 from desktop_app.ui.icons import Icons
@@ -40,10 +41,19 @@ class _AdaptersField(Field):
     def __init__(self, content: QWidget, control: QWidget) -> None:
         super().__init__(PARAM, content, control)
         self._label.hide()
+        self.fold: FoldButton | None = None
+
+    def focus_control(self) -> None:
+        """Whoever is brought here shall see it."""
+        if self.fold:
+            self.fold.setChecked(True)
+        super().focus_control()
 
 
 class AdapterPanel(QWidget):
-    """Renders `Params.adapters`; edits go straight back to the document. Out of use where the family takes none."""
+    """Renders `Params.adapters`; edits go straight back to the document. Where the family takes none, those that are
+    there can only be switched off or removed.
+    """
 
     error_raised = Signal(object)
     folder_requested = Signal()
@@ -72,10 +82,8 @@ class AdapterPanel(QWidget):
         self.add.setMenu(self.menu)
         self._list = QVBoxLayout()
         self._list.setSpacing(GRID)
-        self._coming = QLabel()
+        self._coming = ElidedLabel()
         self._coming.setObjectName("adaptersComing")
-        self._coming.setTextFormat(Qt.TextFormat.PlainText)
-        self._coming.setWordWrap(True)
         set_role(self._coming, "caption")
         self._lay_out()
         self._connect()
@@ -97,6 +105,7 @@ class AdapterPanel(QWidget):
         self._about.setWordWrap(True)
         set_role(self._about, "caption")
         self.fold = FoldButton("adaptersFold", param_text(spec.label), param_text(spec.tip), body)
+        self.field.fold = self.fold
         inside = QVBoxLayout(body)
         inside.setContentsMargins(0, 0, 0, 0)
         inside.addWidget(self._about)
@@ -145,20 +154,21 @@ class AdapterPanel(QWidget):
         info = self._document.checkpoint_info
         family = family_named(info.family) if info else None
         reason = param_text(family.reason(PARAM)) if family else ""
-        self.field.set_unused(reason)
         about = reason or ("" if adapters or self._shelf.coming else param_text(PARAM_SPECS[PARAM].tip))
         self._about.setText(about)
         self._about.setVisible(bool(about))
-        self._show_count(adapters, is_used=not reason)
+        self._show_count(adapters)
         if not self.fold.isChecked():
             return
         self._match_rows(adapters)
         for number, (row, adapter) in enumerate(zip(self.rows, adapters, strict=True)):
             row.show_adapter(adapter, self._facts(number, adapter))
         names = ", ".join(self._shelf.coming)
-        self._coming.setText(self.tr("Reading %1…").replace("%1", names))
+        self._coming.show_text(self.tr("Reading %1…").replace("%1", names))
         self._coming.setVisible(bool(names))
-        self.add.setEnabled(not reason and len(adapters) < MAX_ADAPTERS)
+        is_full = len(adapters) >= MAX_ADAPTERS
+        self.add.setEnabled(not reason and not is_full)
+        self.add.setToolTip(plain_tip(too_many().title if is_full else reason))
 
     def _facts(self, number: int, adapter: Adapter) -> AdapterFacts:
         known = self._shelf.known(adapter)
@@ -170,12 +180,10 @@ class AdapterPanel(QWidget):
             is_opening=self._shelf.is_opening(number),
         )
 
-    def _show_count(self, adapters: tuple[Adapter, ...], *, is_used: bool) -> None:
+    def _show_count(self, adapters: tuple[Adapter, ...]) -> None:
         on = sum(adapter.is_on for adapter in adapters)
         if not adapters:
             words = ""
-        elif not is_used:
-            words = self.tr("not used")
         elif on == len(adapters):
             words = f"{on}"
         else:
@@ -234,6 +242,9 @@ class AdapterPanel(QWidget):
     def _short_reason(self, offer: Offer) -> str:
         if offer.info is None:
             return self.tr("cannot be used")
+        info = self._document.checkpoint_info
+        if info and line_of(info.family) in offer.info.families:
+            return self.tr("for another checkpoint")  # of the same family, with words of another width
         return self.tr("for %1").replace("%1", offer.info.family_text or self.tr("another family"))
 
     def _on_fold_toggled(self, is_open: bool) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage, QResizeEvent
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage
 from PySide6.QtWidgets import (
     QCheckBox,
     QFrame,
@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
-    QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -28,6 +27,7 @@ from desktop_app.ui.adapter_texts import facts_text, name_of, problem_text, tip_
 from desktop_app.ui.canvas_sources import offers_picture
 from desktop_app.ui.chip import Chip
 from desktop_app.ui.control_thumb import ControlThumb
+from desktop_app.ui.elided_label import ElidedLabel
 from desktop_app.ui.field import set_role
 from desktop_app.ui.flow_layout import FlowLayout
 from desktop_app.ui.icons import Icons
@@ -94,13 +94,15 @@ class AdapterRow(QFrame):
         self.on = QCheckBox()
         self.on.setObjectName("adapterOnCheck")
         self.on.setToolTip(self.tr("Whether the adapter counts"))
-        self.name = _Elided("adapterName")
+        self.name = ElidedLabel()
+        self.name.setObjectName("adapterName")
         self.remove = QToolButton()
         self.remove.setObjectName("adapterRemoveButton")
         self.remove.setIcon(icons.get("close"))
         self.remove.setToolTip(self.tr("Remove this adapter; its file stays"))
         self.remove.setAccessibleName(self.tr("Remove"))
-        self.facts = _Elided("adapterFacts")
+        self.facts = ElidedLabel()
+        self.facts.setObjectName("adapterFacts")
         set_role(self.facts, "caption")
 
     def _make_body(self) -> None:
@@ -120,11 +122,11 @@ class AdapterRow(QFrame):
         self.thumb.setAccessibleName(self.tr("Picture of the IP-Adapter"))
         self.open = QPushButton(self.tr("Open a picture…"))
         self.open.setObjectName("adapterOpenButton")
+        self.open.setToolTip(self.tr("The picture that is looked at; one can be dropped here too"))
         self.paste = QPushButton(self.tr("Paste a picture"))
         self.paste.setObjectName("adapterPasteButton")
-        self._state = QLabel()
-        self._state.setTextFormat(Qt.TextFormat.PlainText)
-        self._state.setWordWrap(True)
+        self._state = ElidedLabel()
+        self._state.setObjectName("adapterState")
         set_role(self._state, "caption")
         self.problem = QLabel()
         self.problem.setObjectName("adapterProblem")
@@ -257,10 +259,10 @@ class AdapterRow(QFrame):
         if facts.is_opening:
             text = self.tr("The picture is being opened…")
         elif adapter.image is None:
-            text = self.tr("It needs a picture to look at. One can be dropped here too.")
+            text = self.tr("No picture yet")
         else:
             text = adapter.image.name or self.tr("Its picture")
-        self._state.setText(text)
+        self._state.show_text(text)
 
     # What the user does ---------------------------------------------------------------------------
 
@@ -303,33 +305,3 @@ class AdapterRow(QFrame):
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
         self.dropped.emit(event.mimeData())
-
-
-class _Elided(QLabel):
-    """A line that is cut in its middle where there is no room for it; the whole is its accessible name."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.setObjectName(name)
-        self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self._whole = ""
-
-    @property
-    def whole(self) -> str:
-        """The text with nothing left out."""
-        return self._whole
-
-    def show_text(self, text: str) -> None:
-        """Show as much of ``text`` as there is room for."""
-        self._whole = text
-        self.setAccessibleName(text)
-        self._cut()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Other width, other cut."""
-        super().resizeEvent(event)
-        self._cut()
-
-    def _cut(self) -> None:
-        self.setText(self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideMiddle, self.width()))
