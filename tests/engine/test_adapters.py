@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import numpy
 import pytest
-from support import make_picture, make_ref
+from engine_runs import NEVER, Recorder
+from support import make_picture, make_ref, make_request
 from tiny import write_stable_diffusion, write_stable_diffusion_xl
 from tiny_adapters import LORA_FORMATS, write_ip_adapter, write_lora, write_textual_inversion
 
@@ -17,10 +20,13 @@ from desktop_app.core.families import KANDINSKY, SD, SDXL, family_named
 from desktop_app.core.image import load_image
 from desktop_app.core.kinds import StageKind
 from desktop_app.core.memory import MemoryPlan
+from desktop_app.core.request import Stage
 from desktop_app.engine.adapters import IDLE_RUNS, adapted, drop
+from desktop_app.engine.diffusers_engine import DiffusersEngine
 from desktop_app.engine.faults import quiet
 from desktop_app.engine.offload import Offload
 from desktop_app.engine.pipelines import load_pipelines, quieten_libraries
+from desktop_app.engine.process import EngineProcess
 from desktop_app.engine.residency import Residency
 from desktop_app.store.adapters import AdapterStore, find_in_place
 from desktop_app.store.paths import user_paths
@@ -507,3 +513,26 @@ def test_with_layers_in_turn_those_of_a_lora_are_among_them(studio):
     finally:
         studio.residency.clear()
         studio.under(MemoryPlan.RESIDENT)
+
+
+# Whole runs --------------------------------------------------------------------------------------
+
+
+def test_a_request_with_a_lora_is_run_and_tells_what_matched(studio):
+    def run(*adapters):
+        stage = Stage(StageKind.TEXT_TO_IMAGE, str(studio.folder), "the cat", steps=2, adapters=adapters)
+        request = make_request(stages=(stage,), width=64, height=64)
+        return engine.run(request, Recorder(), NEVER)
+
+    with closing(DiffusersEngine(Path, threads=1, find_adapter=studio.find)) as engine:
+        base, adapted_run = run(), run(lora(studio.other))
+        assert adapted_run.image.tobytes() != base.image.tobytes()
+        assert any("layers matched" in note for note in adapted_run.notes)
+        assert run(lora(studio.other, 0.0)).image.tobytes() == run().image.tobytes() == base.image.tobytes()
+
+
+def test_the_child_finds_adapters_in_its_data_folder(studio):
+    stage = Stage(StageKind.TEXT_TO_IMAGE, str(studio.folder), "the cat", steps=2, adapters=(lora(studio.other),))
+    with closing(EngineProcess(studio.paths.data_dir, threads=1)) as engine:
+        result = engine.run(make_request(stages=(stage,), width=64, height=64), Recorder(), NEVER)
+    assert any(note.startswith("other: ") for note in result.notes)
