@@ -29,7 +29,7 @@ from desktop_app.engine.preview import Previewer
 from desktop_app.engine.residency import Resident
 from desktop_app.engine.schedulers import make_scheduler
 from desktop_app.engine.steps import PriorCallback, StepCallback
-from desktop_app.engine.upscale import decode, upscale_latents, upscale_pixels
+from desktop_app.engine.upscale import decode, largest_call, upscale_latents, upscale_pixels
 from desktop_app.engine.weighting import read_stage
 from desktop_app.store.any_checkpoint import family_at
 
@@ -103,8 +103,8 @@ class StageRun:
         """What ``attempt`` makes with the checkpoint at ``path``; made anew with less memory each time that memory
         turns out to be full.
         """
-        factor = FACTORS.get(self._stage.kind, 1)
-        self._residency.plan(path, (self._size[0] * factor, self._size[1] * factor))
+        kind = self._stage.kind
+        self._residency.plan(path, largest_call(kind, *self._size) if kind in FACTORS else self._size)
         told = len(self._run.notes)
         self._run.noise.mark()
         while True:

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy
 import pytest
+from engine_runs import NEVER, Recorder
 from PIL import Image
-from support import make_picture
+from support import make_picture, make_ref, make_request
 from tiny import write_stable_diffusion
 from tiny_upscalers import write_latent_upscaler, write_x4_upscaler
 
@@ -265,3 +266,13 @@ def test_latents_of_stable_diffusion_go_through_both(doubling, fourfold, tmp_pat
     doubled = decode(doubling, upscale_latents(doubling, DOUBLE, latents, noise(), ignore))
     picture = doubling.numpy_to_pil(doubled)[0]
     assert upscale_pixels(fourfold, FOURFOLD, picture, noise(), ignore, tile=64).shape == (1, 512, 512, 3)
+
+
+def test_a_run_plans_its_memory_for_one_tile_of_a_large_picture(own_engine, folders, tmp_path):
+    picture = make_ref(tmp_path / "wide.png", make_picture((320, 16)))
+    stage = replace(FOURFOLD, checkpoint=str(folders[1]), steps=1)
+    request = replace(make_request(picture), stages=(stage,), width=320, height=16)
+    recorder = Recorder()
+    assert own_engine.run(request, recorder, NEVER).image.size == (1280, 64)
+    assert recorder.steps == [1, 2]
+    assert own_engine._workshop.residency._sizes[folders[1]] == (1024, 64)
