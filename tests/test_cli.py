@@ -160,7 +160,7 @@ def test_a_folder_that_is_not_there_is_told_before_anything_runs(tmp_path, capsy
 @pytest.fixture
 def quick(monkeypatch, tmp_path):
     """Runs ``generate`` in this process on an engine without torch; ``tmp_path / "init.png"`` is a picture."""
-    monkeypatch.setattr("desktop_app.cli.generate._make_engine", lambda _: FakeEngine())
+    monkeypatch.setattr("desktop_app.cli.generate._make_engine", lambda *_: FakeEngine())
     make_picture((48, 48)).save(tmp_path / "init.png")
 
     def run(*arguments: object) -> int:

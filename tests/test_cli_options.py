@@ -27,7 +27,7 @@ def generate(data_dir, tmp_path, monkeypatch, capsys):
     def run(*arguments: object, engine: object = None):
         with monkeypatch.context() as patch:
             if engine is not None:
-                patch.setattr("desktop_app.cli.generate._make_engine", lambda _: engine)
+                patch.setattr("desktop_app.cli.generate._make_engine", lambda *_: engine)
             given = ["generate", *arguments, "--json", "-o", tmp_path / "out.png", "--overwrite"]
             failed = main(["--data-dir", str(data_dir), *map(str, given)])
         said = capsys.readouterr()

@@ -8,12 +8,14 @@ import argparse
 import os
 import re
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from desktop_app.cli.conditions import add_condition_arguments
 from desktop_app.core.engine import ATTENTIONS, EngineOptions
 from desktop_app.core.memory import PLANS, MemoryPlan
-from desktop_app.core.params import DEFAULT_SCHEDULER, PARAM_SPECS, Fit, ParamSpec
+from desktop_app.core.params import DEFAULT_SCHEDULER, PARAM_SPECS, ParamSpec
 from desktop_app.core.schedulers import SCHEDULERS
 
 METAVARS = {
@@ -59,6 +61,7 @@ def add_generate_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="replace numbered files that exist, and the pictures that the result is made from",
     )
+    add_condition_arguments(parser)
     _add_engine_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object a result on stdout")
 
@@ -93,8 +96,8 @@ def _add_param(parser: argparse.ArgumentParser, spec: ParamSpec) -> None:
     options: dict[str, Any] = {"dest": spec.name, "default": None, "help": _describe(spec)}
     if spec.kind is bool:
         options["action"] = argparse.BooleanOptionalAction
-    elif spec.kind is Fit:
-        options["choices"] = [fit.value for fit in Fit]
+    elif issubclass(spec.kind, Enum):
+        options["choices"] = [each.value for each in spec.kind]
     elif spec.name == "scheduler":
         options |= {"choices": [*dict.fromkeys([DEFAULT_SCHEDULER, *SCHEDULERS])], "metavar": "NAME"}
         options["help"] += f" One of: {', '.join(options['choices'])}."
@@ -123,8 +126,9 @@ def given_params(options: argparse.Namespace) -> dict[str, Any]:
     names = [name for name, spec in PARAM_SPECS.items() if spec.flag and name != "recipe"]
     given = {name: getattr(options, name) for name in names}
     changes = {name: value for name, value in given.items() if value is not None}
-    if "fit" in changes:
-        changes["fit"] = Fit(changes["fit"])
+    for name, kind in ((name, PARAM_SPECS[name].kind) for name in changes):
+        if issubclass(kind, Enum):
+            changes[name] = kind(changes[name])
     if options.size:
         changes["width"], changes["height"] = options.size
     return changes

@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from desktop_app.cli.arguments import engine_options, given_params, is_offline
+from desktop_app.cli.conditions import open_mask, read_adapters, read_controls, refuse_without_mask
 from desktop_app.cli.console import ProgressBar, keep_decoders_silent
 from desktop_app.cli.interrupt import cancel_on_interrupt
 from desktop_app.cli.refs import lasting_ref, refuse_missing
+from desktop_app.core.adapter import AdapterInfo
 from desktop_app.core.checkpoint import STARTER, CheckpointInfo
+from desktop_app.core.conditions import Adapter
 from desktop_app.core.engine import Engine, Result
 from desktop_app.core.errors import ImageError, RequestError, StoreError
 from desktop_app.core.image import encode_png, load_image, read_texts
@@ -27,45 +30,67 @@ from desktop_app.core.planning import RunFacts, build_requests, plan_run
 from desktop_app.core.recipe import Recipe
 from desktop_app.core.request import ImageRef, Request, hash_pixels
 from desktop_app.core.stages import family_of_checkpoint, refuse_unused
+from desktop_app.core.styles import STYLES_NAME
 from desktop_app.core.variation import read_request, write_texts
+from desktop_app.store.adapters import AdapterStore
 from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.fetch import fetch_image
 from desktop_app.store.files import write_atomic
 from desktop_app.store.paths import Paths, resources_dir, user_paths
 from desktop_app.store.recipes import RecipeStore
+from desktop_app.store.styles import StyleStore
 
 
 @dataclass(frozen=True)
 class Start:
-    """What a run begins with: values before the flags, the init image, if any, and the recipe that was named."""
+    """What a run begins with: values before the flags, the init image and the mask, if any, and the recipe that was
+    named.
+    """
 
     params: Params
     init_image: ImageRef | None
     recipe: Recipe | None = None
+    mask: ImageRef | None = None
 
 
 def generate(options: argparse.Namespace) -> int:
     """Make the pictures that ``options`` ask for. Raises `StudioError` and `Cancelled`."""
     _check_usage(options)
     paths = user_paths(options.data_dir)
-    checkpoints = CheckpointStore(paths)
+    checkpoints, adapters = CheckpointStore(paths), AdapterStore(paths)
     with _make_scratch() as scratch:
-        start = _choose_start(options, paths, scratch)
-        given = given_params(options)
+        opener = _Opener(scratch, is_online=not is_offline(options))
+        start = _choose_start(options, paths, opener)
+        given = {**given_params(options), **_given_conditions(options, adapters, opener)}
         params = replace(start.params, **given)
+        refuse_without_mask([*given], start.mask)
         if start.recipe:
             refuse_missing(start.recipe, options.recipe or STARTER, params, checkpoints)
         look = checkpoints.describe
         info = look(params.checkpoint)
         refuse_unused(given, params, info)
         params = _name_for_good(params, info, look, paths)
-        requests = build_requests(params, start.init_image, info, describe=look)
+
+        def describe_adapter(adapter: Adapter) -> AdapterInfo:
+            return adapters.find(adapter).info
+
+        styles = StyleStore(paths.data_dir / STYLES_NAME, resources_dir() / STYLES_NAME)
+        requests = build_requests(
+            params,
+            start.init_image,
+            info,
+            describe=look,
+            mask=start.mask,
+            describe_adapter=describe_adapter,
+            styles=styles.list(),
+        )
         if not options.source:
-            _tell_unused(plan_run(params, start.init_image.size if start.init_image else None, info, look))
+            size = start.init_image.size if start.init_image else None
+            _tell_unused(plan_run(params, size, info, look, describe_adapter, has_mask=start.mask is not None))
         outs = _name_outs(options.out, params.count, overwrite=options.overwrite)
         if not options.overwrite:
-            _spare_sources(outs, start.init_image, options.source)
-        engine = _make_engine(paths)
+            _spare_sources(outs, requests[0], options.source)
+        engine = _make_engine(paths, adapters)
         engine.configure(engine_options(options))
         _run_all(engine, requests, outs, as_json=options.json)
     return 0
@@ -111,13 +136,50 @@ def _make_scratch() -> Iterator[Path]:
 # Where the values come from ----------------------------------------------------------------------
 
 
-def _choose_start(options: argparse.Namespace, paths: Paths, scratch: Path) -> Start:
-    own_image = _open_init_image(options.image, scratch, is_online=not is_offline(options)) if options.image else None
+class _Opener:
+    """Opens pictures that the user names; what comes from the web goes into ``scratch``."""
+
+    def __init__(self, scratch: Path, *, is_online: bool) -> None:
+        self._scratch = scratch
+        self._is_online = is_online
+        self._count = 0
+
+    def open(self, given: str) -> ImageRef:
+        """The picture in the file or at the address ``given``. Raises `ImageError`."""
+        path, name = Path(given).expanduser(), Path(given).name
+        has_content = given[:5].lower() == "data:"
+        if has_content or "://" in given:
+            if not (has_content or self._is_online):
+                hint = "Save the picture and give the file, or leave out --offline and UNDERPAINT_OFFLINE."
+                raise ImageError("The network is switched off", given[:120], hint)
+            content, name = fetch_image(given)
+            self._count += 1
+            path = self._scratch / f"picture {self._count}"
+            write_atomic(path, content)
+        with keep_decoders_silent():
+            image = load_image(path, name)
+        return ImageRef(hash_pixels(image), image.size, path.absolute(), name)
+
+
+def _choose_start(options: argparse.Namespace, paths: Paths, opener: _Opener) -> Start:
+    own_image = opener.open(options.image) if options.image else None
     start = Start(Params(recipe=""), own_image)
     if options.source:
         start = _start_from_picture(options.source, own_image, paths)
+    if options.mask:
+        start = replace(start, mask=open_mask(options.mask, start.init_image, opener.open))
     recipe = _choose_recipe(options, paths)
     return replace(start, params=recipe.apply(start.params), recipe=recipe) if recipe else start
+
+
+def _given_conditions(options: argparse.Namespace, adapters: AdapterStore, opener: _Opener) -> dict[str, Any]:
+    """The fields of `Params` that ``--control`` and ``--adapter`` set."""
+    given: dict[str, Any] = {}
+    if options.control:
+        given["controls"] = read_controls(options.control, opener.open)
+    if options.adapter:
+        given["adapters"] = read_adapters(options.adapter, adapters, opener.open)
+    return given
 
 
 def _choose_recipe(options: argparse.Namespace, paths: Paths) -> Recipe | None:
@@ -134,43 +196,32 @@ def _start_from_picture(source: Path, own_image: ImageRef | None, paths: Paths) 
     if request is None:
         hint = "Choose a PNG that Underpaint has written, or give --prompt."
         raise RequestError("The picture holds no request", str(source), hint)
-    if len(request.stages) > 2:
-        hint = "This version repeats requests of one stage, and of one with its refiner."
-        raise RequestError("The request has too many stages", str(source), hint)
     params = request.to_params()
     if own_image and own_image != request.init_image:
         # The size belonged to the other init image, --size gives another; without one there was no strength to keep.
         strength = params.strength if request.init_image else Params().strength
-        return Start(replace(params, width=None, height=None, strength=strength), own_image)
-    if own_image:
-        return Start(params, own_image)
-    if request.init_image and not request.init_image.path.is_file():
-        raise ImageError(
-            "The init image of the request is not here",
-            f"{request.init_image.name or 'unnamed'}, {request.init_image.sha256[:12]}",
-            "Give the picture as IMAGE.",
-        )
-    return Start(params, request.init_image)
+        mask = request.mask if request.mask and own_image.size == request.mask.size else None
+        params = replace(params, width=None, height=None, strength=strength)
+        return Start(params, own_image, mask=_here(mask, "mask", "Give it by --mask."))
+    if not own_image:
+        own_image = _here(request.init_image, "init image", "Give the picture as IMAGE.")
+    for image in request.images:
+        if image not in (request.init_image, request.mask):
+            _here(image, "picture of a control image or adapter", "Give it anew by --control or --adapter.")
+    return Start(params, own_image, mask=_here(request.mask, "mask", "Give it by --mask."))
+
+
+def _here(ref: ImageRef | None, what: str, hint: str) -> ImageRef | None:
+    """``ref``, whose file must be on this machine. Raises `ImageError`."""
+    if ref and not ref.path.is_file():
+        detail = f"{ref.name or 'unnamed'}, {ref.sha256[:12]}"
+        raise ImageError(f"The {what} of the request is not here", detail, hint)
+    return ref
 
 
 def _find_image(sha256: str, folders: tuple[Path, ...]) -> Path | None:
     candidates = (folder / f"{sha256}.png" for folder in folders)
     return next((path for path in candidates if path.is_file()), None)
-
-
-def _open_init_image(given: str, scratch: Path, *, is_online: bool) -> ImageRef:
-    path, name = Path(given).expanduser(), Path(given).name
-    has_content = given[:5].lower() == "data:"
-    if has_content or "://" in given:
-        if not (has_content or is_online):
-            hint = "Save the picture and give the file, or leave out --offline and UNDERPAINT_OFFLINE."
-            raise ImageError("The network is switched off", given[:120], hint)
-        content, name = fetch_image(given)
-        path = scratch / "init image"
-        write_atomic(path, content)
-    with keep_decoders_silent():
-        image = load_image(path, name)
-    return ImageRef(hash_pixels(image), image.size, path.absolute(), name)
 
 
 # Where the pictures go --------------------------------------------------------------------------
@@ -196,9 +247,9 @@ def _name_outs(out: Path, count: int, *, overwrite: bool) -> list[Path]:
     return outs
 
 
-def _spare_sources(outs: list[Path], init_image: ImageRef | None, source: Path | None) -> None:
+def _spare_sources(outs: list[Path], request: Request, source: Path | None) -> None:
     """Raise `StoreError` when a result would take the place of what it is made from."""
-    sources = [path for path in (init_image and init_image.path, source) if path and path.exists()]
+    sources = [path for path in (*(image.path for image in request.images), source) if path and path.exists()]
     for out in outs:
         if out.exists() and any(out.samefile(path) for path in sources):
             hint = "Choose another name with -o, or add --overwrite."
@@ -225,12 +276,17 @@ def _keep_elsewhere(name: str, content: bytes, error: StoreError) -> StoreError:
 # Running -----------------------------------------------------------------------------------------
 
 
-def _make_engine(paths: Paths) -> Engine:
+def _make_engine(paths: Paths, adapters: AdapterStore) -> Engine:
     from desktop_app.engine.diffusers_engine import DiffusersEngine
     from desktop_app.engine.environment import prepare_environment
 
     prepare_environment()
-    return DiffusersEngine(CheckpointStore(paths).resolve, preview=False, offload_dir=paths.session / "offload")
+    return DiffusersEngine(
+        CheckpointStore(paths).resolve,
+        preview=False,
+        offload_dir=paths.session / "offload",
+        find_adapter=adapters.find,
+    )
 
 
 def _run_all(engine: Engine, requests: list[Request], outs: list[Path], *, as_json: bool) -> None:

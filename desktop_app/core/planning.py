@@ -8,17 +8,21 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from desktop_app.core.adapter import DescribeAdapter
+from desktop_app.core.chain import Card
 from desktop_app.core.checkpoint import CheckpointInfo
+from desktop_app.core.choices import resolve_choices
 from desktop_app.core.errors import RequestError
 from desktop_app.core.kinds import UPSCALES, StageKind
 from desktop_app.core.params import MAX_RANDOM_SEED, MAX_SEED, MULTIPLE, PARAM_SPECS, Params, validate
 from desktop_app.core.placement import LONGEST_SIDE, Placement, Size, plan_placement, taken_back_size, working_size
 from desktop_app.core.planned import Describe, Planned
+from desktop_app.core.prompting import resolve_prompts
 from desktop_app.core.request import ImageRef, Request
 from desktop_app.core.stages import Staging, plan_stages
+from desktop_app.core.styles import Style, find_style
 
 MAX_RESULT_PIXELS = 100_000_000
 """Of what a chain makes; the loader takes no larger picture."""
@@ -77,9 +81,13 @@ def build_request(
     describe: Describe | None = None,
     mask: ImageRef | None = None,
     describe_adapter: DescribeAdapter | None = None,
+    styles: Sequence[Style] = (),
 ) -> Request:
-    """The request for one picture with ``seed``; ``params.seed`` and ``params.count`` are not looked at."""
+    """The request for one picture with ``seed``; ``params.seed`` and ``params.count`` are not looked at. ``styles`` are
+    those that ``params`` may name.
+    """
     size = init_image.size if init_image else None
+    params = _with_prompts(params, styles, seed)
     facts, staging = _plan(params, size, info, describe, describe_adapter, has_mask=mask is not None)
     width, height = facts.working_size
     is_masked = any(kind is StageKind.INPAINT for kind in facts.stage_kinds)
@@ -137,6 +145,22 @@ def _plan(
     return facts, staging
 
 
+def _with_prompts(params: Params, styles: Sequence[Style], seed: int) -> Params:
+    """``params`` with prompts as they are read: the style is put around them, and each choice is made by the seed."""
+    style = find_style(styles, params.style)
+    prompt, negative = resolve_prompts(params.prompt, params.negative_prompt, style, seed)
+    chain = tuple(_with_own_prompts(card, index, seed) for index, card in enumerate(params.chain))
+    return replace(params, prompt=prompt, negative_prompt=negative, style="", chain=chain)
+
+
+def _with_own_prompts(card: Card, index: int, seed: int) -> Card:
+    def resolve(text: str | None, salt: str) -> str | None:
+        return None if text is None else resolve_choices(text, seed, f"{index} {salt}")
+
+    negative = resolve(card.negative_prompt, "negative prompt")
+    return replace(card, prompt=resolve(card.prompt, "prompt"), negative_prompt=negative)
+
+
 def _sizes(working: Size, planned: Sequence[Planned]) -> tuple[Size, ...]:
     """After each stage. Raises `RequestError` where they grow too large."""
     sizes = []
@@ -160,6 +184,7 @@ def build_requests(
     describe: Describe | None = None,
     mask: ImageRef | None = None,
     describe_adapter: DescribeAdapter | None = None,
+    styles: Sequence[Style] = (),
 ) -> list[Request]:
     """``params.count`` requests: seeds count up from a fixed seed, and are drawn one by one from a random one.
 
@@ -174,7 +199,7 @@ def build_requests(
             param="seed",
         )
     seeds = [draw() if params.seed is None else params.seed + index for index in range(params.count)]
-    return [build_request(params, init_image, info, seed, describe, mask, describe_adapter) for seed in seeds]
+    return [build_request(params, init_image, info, seed, describe, mask, describe_adapter, styles) for seed in seeds]
 
 
 def _working_size(params: Params, init_size: Size | None, native: int, planned: Sequence[Planned]) -> Size:
