@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QWidget
 
 from desktop_app.ui.action_spec import ActionSpec
 from desktop_app.ui.icons import Icons
+from desktop_app.ui.mask_actions import MASK_ACTIONS
 from desktop_app.ui.texts import QT_TRANSLATE_NOOP
 from desktop_app.ui.view_actions import VIEW_ACTIONS
 from desktop_app.ui.work_actions import WORK_ACTIONS
@@ -17,12 +18,13 @@ MENUS: tuple[tuple[str, str], ...] = (
     ("edit", QT_TRANSLATE_NOOP("Actions", "&Edit")),
     ("view", QT_TRANSLATE_NOOP("Actions", "&View")),
     ("image", QT_TRANSLATE_NOOP("Actions", "&Image")),
+    ("mask", QT_TRANSLATE_NOOP("Actions", "&Mask")),
     ("generate", QT_TRANSLATE_NOOP("Actions", "&Generate")),
     ("checkpoints", QT_TRANSLATE_NOOP("Actions", "&Checkpoints")),
     ("help", QT_TRANSLATE_NOOP("Actions", "&Help")),
 )
 
-ACTIONS: tuple[ActionSpec, ...] = (*VIEW_ACTIONS, *WORK_ACTIONS)
+ACTIONS: tuple[ActionSpec, ...] = (*VIEW_ACTIONS, *WORK_ACTIONS, *MASK_ACTIONS)
 
 MENU_ROLES = {"quit": QAction.MenuRole.QuitRole, "about": QAction.MenuRole.AboutRole}
 

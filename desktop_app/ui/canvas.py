@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
+    QAction,
     QDragEnterEvent,
     QDragLeaveEvent,
     QDragMoveEvent,
@@ -22,14 +23,17 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QApplication, QWidget
 
+from desktop_app.studio.document import Document
 from desktop_app.ui.canvas_bars import ModeBar, ZoomBar
 from desktop_app.ui.canvas_busy import BusyLabel
 from desktop_app.ui.canvas_drop import DropOverlay, DropZone
 from desktop_app.ui.canvas_empty import EmptyCanvas
+from desktop_app.ui.canvas_mask import CanvasMask
 from desktop_app.ui.canvas_paint import ground
 from desktop_app.ui.canvas_sources import left_out, offers_picture, read_drop, read_paste, read_variations
 from desktop_app.ui.checkpoint_drop import checkpoint_paths
 from desktop_app.ui.compare_view import CompareView, ViewMode
+from desktop_app.ui.mask_tools import MaskTools
 from desktop_app.ui.theme import GRID
 
 __all__ = ["Canvas", "DropZone", "ViewMode", "read_drop", "read_paste"]
@@ -73,6 +77,8 @@ class Canvas(QWidget):
         self._empty = EmptyCanvas(samples_dir, self)
         self._modes = ModeBar(self)
         self._zooms = ZoomBar(self)
+        self.mask_tools = MaskTools(self)
+        self._mask: CanvasMask | None = None
         self._busy = BusyLabel(self)
         self._overlay = DropOverlay(self)
         self._connect()
@@ -88,6 +94,16 @@ class Canvas(QWidget):
         self._empty.paste_requested.connect(self.paste_requested)
         self._empty.url_requested.connect(self.url_requested)
         self._empty.sample_requested.connect(self.sample_requested)
+
+    def attach_mask(self, document: Document, actions: Mapping[str, QAction]) -> None:
+        """Show the mask of ``document``, and the tools to change it, which are ``actions``."""
+        self._mask = CanvasMask(self._view, self.mask_tools, document, actions, self)
+        self._mask.mode_wanted.connect(self._on_mode_chosen)
+        self._mask.placed.connect(self._place_bars)
+        self._mask.fit()
+        self._overlay.raise_()
+        self._busy.raise_()
+        self._place_bars()
 
     # Pictures
 
@@ -176,6 +192,8 @@ class Canvas(QWidget):
         self._view.setGeometry(inside)
         self._empty.setGeometry(inside)
         self._overlay.setGeometry(inside)
+        if self._mask is not None:
+            self._mask.fit()
         self._busy.place()
         self._place_bars()
 
@@ -199,13 +217,24 @@ class Canvas(QWidget):
         self.update()
 
     def event(self, event: QEvent) -> bool:
-        """A key that is still held when the window loses the keyboard is never seen to be released."""
+        """A key that is still held when the window loses the keyboard is never seen to be released. While something is
+        painted, Esc is for that.
+        """
         if event.type() == QEvent.Type.WindowDeactivate:
             self.hold_init(False)
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and self._is_cancel(event):
+            event.accept()
+            return True
         return super().event(event)
+
+    def _is_cancel(self, event: QKeyEvent) -> bool:
+        return event.key() == Qt.Key.Key_Escape and self._mask is not None and self._mask.stage.is_pulling
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Arrows slide the divider or the picture, Home and End put the divider to the edges, + and - zoom."""
+        if self._is_cancel(event) and self._mask is not None:
+            self._mask.stage.cancel()
+            return
         key = Qt.Key(event.key())
         is_far = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
         if self.is_empty or not self._press(key, 5 if is_far else 1):
@@ -235,6 +264,18 @@ class Canvas(QWidget):
         is_mirrored = self.layoutDirection() is Qt.LayoutDirection.RightToLeft
         right = edge if is_mirrored else self.width() - self._zooms.width() - edge
         self._zooms.move(right, self.height() - self._zooms.height() - edge)
+        if self._mask is not None:
+            self._place_mask_bars(edge, is_mirrored=is_mirrored)
+
+    def _place_mask_bars(self, edge: int, *, is_mirrored: bool) -> None:
+        """What is shown and the tools stand beside each other, together in the middle."""
+        assert self._mask is not None
+        inside = self.rect().adjusted(edge, edge, -edge, -edge)
+        together = self._modes.width() + edge + self._mask.tool_bar.sizeHint().width()
+        if together <= inside.width() and not self._mask.tool_bar.isHidden():
+            left = (self.width() - together) // 2
+            self._modes.move(self.width() - left - self._modes.width() if is_mirrored else left, edge)
+        self._mask.place(self._modes.geometry(), self._zooms.geometry(), inside)
 
     def _refresh(self) -> None:
         """Show the card or the pictures, and say which."""

@@ -1,4 +1,4 @@
-"""The two small bars that float on the canvas: what is shown, and how large."""
+"""The small bars that float on the canvas: what is shown, and how large."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ STYLE = """
     }
     QToolButton:hover { background: palette(midlight); }
     QToolButton:checked { background: palette(midlight); }
-    QFrame#modeBar QToolButton:checked { background: palette(highlight); color: palette(highlighted-text); }
+    QToolButton[role="tool"] { padding: 3px; }
+    QToolButton::menu-indicator { width: 8px; }
+    QFrame#maskToolBar QToolButton:checked, QFrame#modeBar QToolButton:checked {
+        background: palette(highlight); color: palette(highlighted-text);
+    }
     QToolButton:focus { border-color: palette(link); }
     QFrame#modeBar QToolButton:checked:focus { border-color: palette(window-text); }
 """
 
 
-class _Bar(QFrame):
+class Bar(QFrame):
     """A rounded frame with a row of flat buttons."""
 
     def __init__(self, name: str, parent: QWidget) -> None:
@@ -47,7 +51,7 @@ class _Bar(QFrame):
         return button
 
 
-class ModeBar(_Bar):
+class ModeBar(Bar):
     """Init | Result | Split | Side, one of them pressed."""
 
     mode_chosen = Signal(ViewMode)
@@ -74,7 +78,7 @@ class ModeBar(_Bar):
         self.buttons[mode].setChecked(True)
 
 
-class ZoomBar(_Bar):
+class ZoomBar(Bar):
     """Size of the picture, zoom, and the buttons Fit and 100 %."""
 
     def __init__(self, parent: QWidget) -> None:

@@ -6,6 +6,9 @@ from PySide6.QtCore import QPointF, QRectF, QSize, QSizeF
 
 MIN_ZOOM = 0.05
 MAX_ZOOM = 32.0
+SMALLEST_SHARE = 0.5
+"""Of a pane that a whole picture fills, when even that is a smaller zoom than the smallest."""
+
 STEPS = (0.05, 0.0625, 0.08, 0.125, 0.17, 0.25, 0.33, 0.5, 0.67, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 """Where the zoom commands stop."""
 
@@ -61,7 +64,7 @@ class Camera:
 
     def zoom_to(self, zoom: float, offset: QPointF) -> None:
         """Zoom so that what lies ``offset`` from the middle of the pane stays there."""
-        zoom = min(max(zoom, min(MIN_ZOOM, self.fit_zoom)), MAX_ZOOM)
+        zoom = min(max(zoom, min(MIN_ZOOM, self.fit_zoom * SMALLEST_SHARE)), MAX_ZOOM)
         self._center += offset * (self._ratio / self._zoom - self._ratio / zoom)
         self._zoom = zoom
         self._is_fit = False

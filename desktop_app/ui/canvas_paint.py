@@ -44,15 +44,7 @@ def draw_label(painter: QPainter, seen: QRectF, text: str, corner: Corner) -> No
         return
     x = seen.right() - INSET - size.width() if corner is Corner.TOP_RIGHT else seen.left() + INSET
     y = seen.bottom() - INSET - size.height() if corner is Corner.BOTTOM_LEFT else seen.top() + INSET
-    pill = QRectF(QPointF(x, y), size)
-    painter.save()
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(SHADE)
-    painter.drawRoundedRect(pill, size.height() / 2, size.height() / 2)
-    painter.setPen(WHITE)
-    painter.drawText(pill, Qt.AlignmentFlag.AlignCenter, text)
-    painter.restore()
+    draw_pill(painter, QRectF(QPointF(x, y), size).center(), text)
 
 
 def draw_gap(painter: QPainter, rect: QRectF, palette: QPalette) -> None:
@@ -75,4 +67,42 @@ def draw_divider(painter: QPainter, x: float, seen: QRectF, *, is_active: bool) 
     for side in (-1, 1):
         tip = middle + QPointF(side * 9, 0)
         painter.drawPolygon(QPolygonF([tip, tip + QPointF(-side * 5, -5), tip + QPointF(-side * 5, 5)]))
+    painter.restore()
+
+
+def draw_pill(painter: QPainter, middle: QPointF, text: str) -> None:
+    """``text`` on a dark pill around ``middle``."""
+    metrics = painter.fontMetrics()
+    size = QSizeF(metrics.horizontalAdvance(text) + 16, metrics.height() + 6)
+    pill = QRectF(middle - QPointF(size.width(), size.height()) / 2, size)
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(SHADE)
+    painter.drawRoundedRect(pill, size.height() / 2, size.height() / 2)
+    painter.setPen(WHITE)
+    painter.drawText(pill, Qt.AlignmentFlag.AlignCenter, text)
+    painter.restore()
+
+
+def draw_outline(painter: QPainter, polygon: QPolygonF) -> None:
+    """A bright line with a dark edge, visible on bright and on dark pictures."""
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for pen in (QPen(SHADE, 3), QPen(WHITE, 1)):
+        painter.setPen(pen)
+        painter.drawPolygon(polygon)
+    painter.restore()
+
+
+def draw_ring(painter: QPainter, middle: QPointF, diameter: float) -> None:
+    """The edge of a brush, and its middle where that is not seen otherwise."""
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    radius = max(diameter / 2, 1.5)
+    for width, color in ((3.0, SHADE), (1.2, WHITE)):
+        painter.setPen(QPen(color, width))
+        painter.drawEllipse(middle, radius, radius)
     painter.restore()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import Enum
 
-from PySide6.QtCore import QEvent, QMarginsF, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QMarginsF, QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QImage,
     QMouseEvent,
@@ -21,8 +19,12 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QGestureEvent, QPinchGesture, QWidget
 
 from desktop_app.ui.canvas_camera import Camera
+from desktop_app.ui.canvas_layer import Layer, ViewMode
 from desktop_app.ui.canvas_paint import Corner, draw_divider, draw_gap, draw_label, ground, is_dark
 from desktop_app.ui.canvas_picture import PIXELS_FROM, Picture, checkerboard, softened
+from desktop_app.ui.mask_picture import MaskPicture
+
+__all__ = ["CompareView", "ViewMode"]
 
 MARGINS = QMarginsF(16, 50, 16, 50)
 """Kept free around a picture that is shown whole: the bars float there."""
@@ -43,26 +45,9 @@ TRACKPAD_PIXELS = 40.0
 """Pixels of a two-finger movement that zoom as far as one notch."""
 
 
-class ViewMode(Enum):
-    """What the canvas shows."""
-
-    INIT = "init"
-    RESULT = "result"
-    SPLIT = "split"
-    SIDE = "side"
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One picture (None: the place where it will be), clipped to ``clip``, in a pane whose middle part is ``area``."""
-
-    picture: Picture | None
-    clip: QRectF
-    area: QRectF
-    label: str
-    corner: Corner
-    is_soft: bool = False
-    """Drawn smoothly however large: a preview is a sketch, its pixels mean nothing."""
+OPACITY, FAINT_OPACITY = 0.45, 0.14
+RESULT_SHARE = 0.5
+"""Of the mask's tint; over a result there is less of it."""
 
 
 class CompareView(QWidget):
@@ -90,6 +75,8 @@ class CompareView(QWidget):
         self._split = 0.5
         self._pan_from: QPointF | None = None
         self._is_dividing = False
+        self._mask: MaskPicture | None = None
+        self._opacity = OPACITY
 
     # What is shown
 
@@ -156,6 +143,33 @@ class CompareView(QWidget):
         self._is_held = is_held
         self.update()
 
+    # The mask
+
+    def set_mask(self, mask: MaskPicture | None) -> None:
+        """Draw ``mask`` over every picture, or none."""
+        self._mask = mask
+        self.update()
+
+    def set_faint(self, is_faint: bool) -> None:
+        """Draw little of the mask's tint. Its outline stays."""
+        self._opacity = FAINT_OPACITY if is_faint else OPACITY
+        self.update()
+
+    def update_mask(self, changed: QRect) -> None:
+        """Draw anew what shows the pixels in ``changed``."""
+        if self._mask is None or self.picture_size is None:
+            return
+        reached = QRectF(self._mask.reach(changed))
+        for area in self._areas():
+            self.update(self._on_view(reached, area).toAlignedRect().adjusted(-2, -2, 2, 2))
+
+    def _paint_mask(self, painter: QPainter, layer: Layer, exposed: QRectF) -> None:
+        if self._mask is None or self._init is None:
+            return
+        opacity = self._opacity * (1.0 if layer.picture is self._init else RESULT_SHARE)
+        target, ratio = self._camera.rect(layer.area), self.devicePixelRatioF()
+        self._mask.draw(painter, target, layer.clip & exposed, ratio=ratio, opacity=opacity)
+
     # Zoom and divider
 
     @property
@@ -167,6 +181,11 @@ class CompareView(QWidget):
     def is_fit(self) -> bool:
         """Whether the whole picture is shown and stays so when the window changes."""
         return self._camera.is_fit
+
+    @property
+    def is_small(self) -> bool:
+        """Whether less than the whole room is used."""
+        return self._camera.zoom < self._camera.fit_zoom * 0.999
 
     @property
     def split(self) -> float:
@@ -186,6 +205,11 @@ class CompareView(QWidget):
     def zoom_actual(self, at: QPointF | None = None) -> None:
         """One picture pixel on one screen pixel."""
         self._camera.zoom_to(1.0, self._offset(at))
+        self._show_view()
+
+    def zoom_out_to(self, share: float) -> None:
+        """Show the whole picture on ``share`` of the room there is."""
+        self._camera.zoom_to(self._camera.fit_zoom * share, QPointF())
         self._show_view()
 
     def zoom_step(self, direction: int) -> None:
@@ -216,6 +240,29 @@ class CompareView(QWidget):
 
     # Geometry
 
+    def to_picture(self, position: QPointF) -> QPointF:
+        """Which point of the picture, in its pixels, lies at ``position``; it may be outside of it."""
+        size, rect = self.picture_size or QSize(1, 1), self._pane_rect(position)
+        offset = position - rect.topLeft()
+        return QPointF(offset.x() * size.width() / rect.width(), offset.y() * size.height() / rect.height())
+
+    def from_picture(self, rect: QRectF, pane: QPointF) -> QRectF:
+        """Where ``rect`` of the picture lies in the pane that ``pane`` is in."""
+        return self._on_view(rect, self._areas()[1 if self._is_in_right(pane) else 0])
+
+    def _on_view(self, rect: QRectF, area: QRectF) -> QRectF:
+        size, target = self.picture_size or QSize(1, 1), self._camera.rect(area)
+        scale_x, scale_y = target.width() / size.width(), target.height() / size.height()
+        x, y = target.left() + rect.left() * scale_x, target.top() + rect.top() * scale_y
+        return QRectF(x, y, rect.width() * scale_x, rect.height() * scale_y)
+
+    def _pane_rect(self, position: QPointF) -> QRectF:
+        """Where the picture lies in the pane that ``position`` is in."""
+        return self._camera.rect(self._areas()[1 if self._is_in_right(position) else 0])
+
+    def _is_in_right(self, position: QPointF) -> bool:
+        return self._mode is ViewMode.SIDE and position.x() > self.width() / 2
+
     @property
     def _second(self) -> Picture | None:
         """What stands in the result's place."""
@@ -238,9 +285,7 @@ class CompareView(QWidget):
         """How far ``at`` is from the middle of the pane it lies in."""
         if at is None:
             return QPointF()
-        left, right = self._areas()
-        is_right = self._mode is ViewMode.SIDE and at.x() > self.width() / 2
-        return at - (right if is_right else left).center()
+        return at - self._areas()[1 if self._is_in_right(at) else 0].center()
 
     def _refresh(self) -> None:
         size = self.picture_size
@@ -263,6 +308,8 @@ class CompareView(QWidget):
         for layer in layers:
             painter.setClipRect(layer.clip)
             self._paint_layer(painter, layer)
+            self._paint_mask(painter, layer, QRectF(event.rect()))
+            self._paint_label(painter, layer)
         painter.setClipping(False)
         if self._mode is ViewMode.SIDE:
             draw_gap(painter, QRectF(self._halves()[0].right(), 0, GAP, self.height()), self.palette())
@@ -282,7 +329,10 @@ class CompareView(QWidget):
         own_zoom = target.width() * ratio / layer.picture.size.width()
         is_smooth = layer.is_soft or min(self.zoom, own_zoom) < PIXELS_FROM
         layer.picture.draw(painter, target, layer.clip, ratio=ratio, is_smooth=is_smooth)
-        draw_label(painter, seen, layer.label, layer.corner)
+
+    def _paint_label(self, painter: QPainter, layer: Layer) -> None:
+        if layer.picture is not None:
+            draw_label(painter, self._camera.rect(layer.area) & layer.clip, layer.label, layer.corner)
 
     def _paint_place(self, painter: QPainter, target: QRectF, text: str) -> None:
         painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Mid), 1, Qt.PenStyle.DashLine))
@@ -375,7 +425,7 @@ class CompareView(QWidget):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Take the divider or the picture."""
-        if event.button() == Qt.MouseButton.LeftButton and self._is_at_divider(event.position()):
+        if event.button() == Qt.MouseButton.LeftButton and self.is_at_divider(event.position()):
             self._is_dividing = True
         elif event.button() in (Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton):
             self._pan_from = event.position()
@@ -402,7 +452,7 @@ class CompareView(QWidget):
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """Between the whole picture and its pixels."""
-        if event.button() != Qt.MouseButton.LeftButton or self._is_at_divider(event.position()):
+        if event.button() != Qt.MouseButton.LeftButton or self.is_at_divider(event.position()):
             self.mousePressEvent(event)
         elif self.is_fit:
             self.zoom_actual(event.position())
@@ -413,12 +463,13 @@ class CompareView(QWidget):
         self._camera.zoom_to(self.zoom * factor, self._offset(at))
         self._show_view()
 
-    def _is_at_divider(self, position: QPointF) -> bool:
+    def is_at_divider(self, position: QPointF) -> bool:
+        """Whether the divider can be taken at ``position``."""
         return self.has_divider and abs(position.x() - self.divider_x) <= GRIP
 
     def _show_cursor(self, position: QPointF) -> None:
         shapes = Qt.CursorShape
-        if self._is_dividing or (self._pan_from is None and self._is_at_divider(position)):
+        if self._is_dividing or (self._pan_from is None and self.is_at_divider(position)):
             self.setCursor(shapes.SplitHCursor)
         elif not self._camera.can_pan:
             self.unsetCursor()

@@ -37,6 +37,7 @@ RESTORE_PARTS: tuple[tuple[str, str], ...] = (
     ("seed", QT_TRANSLATE_NOOP("RestoreDialog", "&Seed")),
     ("size", QT_TRANSLATE_NOOP("RestoreDialog", "Si&ze and fit")),
     ("init image", QT_TRANSLATE_NOOP("RestoreDialog", "&Init image")),
+    ("mask", QT_TRANSLATE_NOOP("RestoreDialog", "&Mask, with its feather and surroundings")),
 )
 
 
@@ -96,9 +97,10 @@ class RestoreDialog(QDialog):
         for part, box in self._boxes.items():
             box.setObjectName(f"restore_{part.replace(' ', '_')}")
             box.setChecked(True)
-        if request.init_image is None:
-            self._boxes["init image"].setChecked(False)
-            self._boxes["init image"].setEnabled(False)
+        for part, image in (("init image", request.init_image), ("mask", request.mask)):
+            if image is None:
+                self._boxes[part].setChecked(False)
+                self._boxes[part].setEnabled(False)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
         buttons.addButton(self.tr("Restore"), QDialogButtonBox.ButtonRole.AcceptRole)
         buttons.accepted.connect(self.accept)

@@ -29,6 +29,8 @@ from desktop_app.ui.gallery_view import GalleryPanel
 from desktop_app.ui.icons import Icons
 from desktop_app.ui.job_bar import JobBar
 from desktop_app.ui.lineage_view import LineagePanel
+from desktop_app.ui.mask_commands import MaskCommands
+from desktop_app.ui.mask_panel import MaskPanel
 from desktop_app.ui.params_panel import GeneratePanel, ParamsPanel
 from desktop_app.ui.parts import Parts
 from desktop_app.ui.prompt_panel import PromptPanel
@@ -85,6 +87,7 @@ class MainWindow(QMainWindow):
         self._make_menus()
         self.commands = Commands(self)
         self.checkpoint_desk = CheckpointDesk(self)
+        self.mask_commands = MaskCommands(self)
         self.recipe_commands = RecipeCommands(self)
         self.view_commands = ViewCommands(self)
         self.setting_commands = SettingCommands(self)
@@ -96,6 +99,7 @@ class MainWindow(QMainWindow):
     def _make_center(self) -> None:
         self.canvas = Canvas(self.parts.folders.resources / "samples")
         self.actions_by_id = make_actions(self, self.canvas, self.icons)
+        self.canvas.attach_mask(self.document, self.actions_by_id)
         self.presenter = CanvasPresenter(self.canvas, self.document, self.jobs, self)
         self.banner = MessageBanner(self.icons)
         self.banner.details_requested.connect(self.show_details)
@@ -117,6 +121,7 @@ class MainWindow(QMainWindow):
     def _make_docks(self) -> None:
         self.prompt_panel = PromptPanel(self.document)
         self.params_panel = ParamsPanel(self.document, self.settings, self.icons)
+        self.mask_panel = MaskPanel(self.document, self.canvas.mask_tools, self.actions_by_id)
         self.family_panel = FamilyPanel(self.document)
         self.chain_panel = ChainPanel(self.document, self.settings, self.icons)
         sources = PanelSources(self.parts.gallery.find, self.parts.checkpoints.model.size_of)
@@ -153,6 +158,7 @@ class MainWindow(QMainWindow):
         layout.setSpacing(GRID + 2)
         layout.addWidget(self.prompt_panel)
         layout.addWidget(self.params_panel)
+        layout.addWidget(self.mask_panel)
         layout.addWidget(self.family_panel)
         layout.addWidget(self.chain_panel)
         layout.addWidget(self.control_panel)
@@ -222,7 +228,7 @@ class MainWindow(QMainWindow):
     def _field_of(self, param: str) -> Field | StageCard | FirstStageCard | None:
         if card := self.chain_panel.field_of(param):
             return card
-        panels = (self.params_panel, self.family_panel, self.control_panel, self.adapter_panel)
+        panels = (self.params_panel, self.mask_panel, self.family_panel, self.control_panel, self.adapter_panel)
         found = (panel.field_of(param) for panel in panels)
         return self.prompt_panel.fields.get(param) or next((field for field in found if field), None)
 

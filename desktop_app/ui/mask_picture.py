@@ -1,0 +1,233 @@
+"""MaskPicture: a mask that draws itself over pictures: a tint with its soft edge, and an outline."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from PIL import Image, ImageChops, ImageOps
+from PySide6.QtCore import QRect, QRectF
+from PySide6.QtGui import QColor, QImage, QPainter, qRgba
+
+from desktop_app.core.masking import soften
+from desktop_app.studio.mask_layer import MaskLayer
+
+SIDE = 512
+"""Of a tile, in pixels of its level."""
+
+MAX_TILES = 96
+MAX_LEVEL = 7
+MIN_LEVEL = -5
+
+TINT = QColor(255, 45, 85)
+INNER, OUTER = 255, 254
+"""Indices of the outline: bright inside and dark outside, so that it is seen on any picture."""
+
+MOST = 253
+"""Index of the full tint."""
+
+BLUR_AT_MOST = 24
+"""Pixels. Wider soft edges are made at half the size, or a quarter, which nobody sees."""
+
+Key = tuple[int, int, int]
+
+
+@dataclass
+class _Tile:
+    """A square of one level. ``index`` is None where nothing is marked; ``stale`` is what must be made anew."""
+
+    index: Image.Image | None = None
+    images: dict[float, QImage] = field(default_factory=dict)
+    stale: QRect = field(default_factory=QRect)
+
+
+class MaskPicture:
+    """Keeps tiles of ``layer`` at the sizes they are drawn at; after a stroke only what it touched is made anew.
+
+    Level 0 has the mask's own pixels, level 1 half as many a side, level -1 twice as many, and so on.
+    """
+
+    def __init__(self, layer: MaskLayer) -> None:
+        self._layer = layer
+        self._feather = 0
+        self._tiles: OrderedDict[Key, _Tile] = OrderedDict()
+
+    @property
+    def feather(self) -> int:
+        """How far its edge is soft, in pixels of the mask, on either side."""
+        return self._feather
+
+    @feather.setter
+    def feather(self, feather: int) -> None:
+        self._feather = feather
+        self._tiles.clear()
+
+    def forget(self) -> None:
+        """It is another mask."""
+        self._tiles.clear()
+
+    def reach(self, rect: QRect) -> QRect:
+        """What looks different when the pixels in ``rect`` are others."""
+        more = self._feather + 2
+        return rect.adjusted(-more, -more, more, more)
+
+    def touch(self, rect: QRect) -> None:
+        """The pixels in ``rect`` are others."""
+        changed = self.reach(rect)
+        for key, tile in self._tiles.items():
+            stale = _on_level(changed, key[0]) & _tile_rect(key)
+            if not stale.isEmpty():
+                tile.stale = tile.stale | stale
+
+    def draw(self, painter: QPainter, target: QRectF, seen: QRectF, *, ratio: float, opacity: float) -> None:
+        """Draw what lies in ``seen`` of the mask that fills ``target``; the tint is opaque to ``opacity`` at most."""
+        size = self._layer.size
+        seen = seen & target
+        if size is None or seen.isEmpty():
+            return
+        scale = target.width() / size.width()
+        level = min(max(round(-math.log2(scale * ratio)), MIN_LEVEL), MAX_LEVEL)
+        unit_x, unit_y = scale * 2.0**level, target.height() / size.height() * 2.0**level
+        first_x, first_y = int((seen.left() - target.left()) / unit_x), int((seen.top() - target.top()) / unit_y)
+        last_x, last_y = int((seen.right() - target.left()) / unit_x), int((seen.bottom() - target.top()) / unit_y)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        for y in range(first_y // SIDE, last_y // SIDE + 1):
+            for x in range(first_x // SIDE, last_x // SIDE + 1):
+                image = self._image((level, x, y), opacity)
+                if image is not None:
+                    left, top = target.left() + x * SIDE * unit_x, target.top() + y * SIDE * unit_y
+                    place = QRectF(left, top, image.width() * unit_x, image.height() * unit_y)
+                    painter.drawImage(place, image, QRectF(image.rect()))
+
+    def _image(self, key: Key, opacity: float) -> QImage | None:
+        tile = self._tile(key)
+        if tile.index is None:
+            return None
+        if opacity not in tile.images:
+            tile.images[opacity] = _coloured(tile.index, opacity)
+        return tile.images[opacity]
+
+    def _tile(self, key: Key) -> _Tile:
+        tile = self._tiles.get(key)
+        whole = _tile_rect(key) & self._level_rect(key[0])
+        if tile is None:
+            tile = self._tiles[key] = _Tile(stale=whole)
+            while len(self._tiles) > MAX_TILES:
+                self._tiles.popitem(last=False)
+        self._tiles.move_to_end(key)
+        stale = tile.stale & whole
+        if not stale.isEmpty():
+            tile.images.clear()
+            made = self._make(stale, key[0])
+            if stale == whole:
+                tile.index = made
+            elif made is not None or tile.index is not None:
+                tile.index = tile.index or Image.new("L", (whole.width(), whole.height()))
+                blank = made or Image.new("L", (stale.width(), stale.height()))
+                tile.index.paste(blank, (stale.left() - whole.left(), stale.top() - whole.top()))
+        tile.stale = QRect()
+        return tile
+
+    def _level_rect(self, level: int) -> QRect:
+        size = self._layer.size
+        assert size is not None
+        width, height = (math.ceil(side / 2.0**level) for side in (size.width(), size.height()))
+        return QRect(0, 0, width, height)
+
+    def _make(self, rect: QRect, level: int) -> Image.Image | None:
+        """The indices of ``rect``, in pixels of ``level``; None where nothing is marked or soft."""
+        source = _on_mask(rect, level)
+        margin = self._feather + max(2 ** max(level, 0), 1)
+        step = 2 ** max(level + self._extra(level), 0)
+        wide = source.adjusted(-margin, -margin, margin, margin)
+        whole = self._layer.size
+        assert whole is not None
+        wide = _aligned(wide, step) & QRect(0, 0, whole.width(), whole.height())
+        mask = self._layer.crop(wide)
+        if mask.getbbox() is None:
+            return None
+        at = (rect.left() - _down(wide.left(), level), rect.top() - _down(wide.top(), level))
+        box = (*at, at[0] + rect.width(), at[1] + rect.height())
+        hard = _scaled(mask, level)
+        soft = self._soft(mask, level, hard.size) if self._feather else hard
+        return _indices(soft, hard.point([0] + [255] * 255), box)
+
+    def _extra(self, level: int) -> int:
+        """How many more times the mask is halved to make a wide soft edge."""
+        feather = self._feather / 2.0 ** max(level, 0)
+        return max(math.ceil(math.log2(feather / BLUR_AT_MOST)), 0) if feather > BLUR_AT_MOST else 0
+
+    def _soft(self, mask: Image.Image, level: int, size: tuple[int, int]) -> Image.Image:
+        halvings = max(level, 0) + self._extra(level)
+        soft = soften(_scaled(mask, halvings), round(self._feather / 2**halvings))
+        if halvings != max(level, 0):
+            soft = soft.resize(_scaled_size(mask.size, max(level, 0)), Image.Resampling.BILINEAR)
+        return soft if soft.size == size else soft.resize(size, Image.Resampling.NEAREST)
+
+
+def _indices(soft: Image.Image, hard: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
+    """The tint by the ``soft`` mask and the outline of the ``hard`` one, of what lies in ``box``."""
+    index = soft.crop(box).point([value * MOST // 255 for value in range(256)])
+    around = ImageOps.expand(hard, 1).crop((box[0], box[1], box[2] + 2, box[3] + 2))
+    size = (box[2] - box[0], box[3] - box[1])
+    middle = around.crop((1, 1, size[0] + 1, size[1] + 1))
+    smaller, larger = middle, middle
+    for x, y in ((0, 1), (2, 1), (1, 0), (1, 2)):
+        beside = around.crop((x, y, x + size[0], y + size[1]))
+        smaller, larger = ImageChops.darker(smaller, beside), ImageChops.lighter(larger, beside)
+    index.paste(OUTER, (0, 0), ImageChops.subtract(larger, middle))
+    index.paste(INNER, (0, 0), ImageChops.subtract(middle, smaller))
+    return index
+
+
+def _coloured(index: Image.Image, opacity: float) -> QImage:
+    image = QImage(index.tobytes(), index.width, index.height, index.width, QImage.Format.Format_Indexed8)
+    red, green, blue = TINT.red(), TINT.green(), TINT.blue()
+    table = [qRgba(red, green, blue, round(255 * opacity * value / MOST)) for value in range(MOST + 1)]
+    image.setColorTable([*table, qRgba(0, 0, 0, 150), qRgba(255, 255, 255, 235)])
+    return image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
+
+
+def _scaled(mask: Image.Image, level: int) -> Image.Image:
+    if level == 0:
+        return mask
+    if level > 0:
+        return mask.reduce(2**level)
+    return mask.resize(_scaled_size(mask.size, level), Image.Resampling.NEAREST)
+
+
+def _scaled_size(size: tuple[int, int], level: int) -> tuple[int, int]:
+    return math.ceil(size[0] / 2.0**level), math.ceil(size[1] / 2.0**level)
+
+
+def _tile_rect(key: Key) -> QRect:
+    return QRect(key[1] * SIDE, key[2] * SIDE, SIDE, SIDE)
+
+
+def _down(position: int, level: int) -> int:
+    """A position on the mask in pixels of ``level``."""
+    return position >> level if level >= 0 else position << -level
+
+
+def _on_level(rect: QRect, level: int) -> QRect:
+    """The pixels of ``level`` that ``rect`` of the mask touches."""
+    left, top = _down(rect.left(), level), _down(rect.top(), level)
+    right, bottom = _down(rect.right() + 1, level), _down(rect.bottom() + 1, level)
+    more = 1 if level > 0 else 0
+    return QRect(left - more, top - more, right - left + 2 * more + 1, bottom - top + 2 * more + 1)
+
+
+def _on_mask(rect: QRect, level: int) -> QRect:
+    """The pixels of the mask that ``rect`` of ``level`` shows."""
+    if level >= 0:
+        return QRect(rect.left() << level, rect.top() << level, rect.width() << level, rect.height() << level)
+    left, top = rect.left() >> -level, rect.top() >> -level
+    return QRect(left, top, (rect.right() >> -level) - left + 1, (rect.bottom() >> -level) - top + 1)
+
+
+def _aligned(rect: QRect, step: int) -> QRect:
+    """``rect`` made larger until its edges lie on multiples of ``step``."""
+    left, top = rect.left() // step * step, rect.top() // step * step
+    right, bottom = -(-(rect.right() + 1) // step) * step, -(-(rect.bottom() + 1) // step) * step
+    return QRect(left, top, right - left, bottom - top)
