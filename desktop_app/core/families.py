@@ -157,6 +157,7 @@ FAMILIES = (
         keywords={**USUAL_KEYWORDS, **MARKS},
         takes_original_size=True,
         takes_weights=True,
+        adapters=(AdapterKind.LORA,),
     ),
     Family(
         KANDINSKY,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from desktop_app.core.conditions import AdapterKind
 from desktop_app.core.family import USUAL_KEYWORDS, Family, Passes
 from desktop_app.core.params import DEFAULT_SCHEDULER
 from desktop_app.core.request import StageKind
@@ -20,6 +21,7 @@ OTHER_FAMILIES = (
             "prompt what you want instead."
         },
         schedulers=(DEFAULT_SCHEDULER, "lcm"),
+        adapters=(AdapterKind.LORA,),
         passes=Passes.ALL,
     ),
     Family(

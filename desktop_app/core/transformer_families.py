@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from desktop_app.core.conditions import AdapterKind
 from desktop_app.core.family import USUAL_KEYWORDS, Family, Passes
 from desktop_app.core.kinds import StageKind
 from desktop_app.core.params import DEFAULT_SCHEDULER
@@ -31,6 +32,7 @@ def _both(image_to_image: str, text_to_image: str, inpaint: str = "") -> dict[St
 
 
 _FLOW: dict[str, Any] = {
+    "adapters": (AdapterKind.LORA,),
     "denoiser": "transformer",
     "sized": (*_BOTH, StageKind.INPAINT),
     "native_size": 1024,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from PIL import Image
 
+from desktop_app.core.adapter import active
 from desktop_app.core.conditions import Control
 from desktop_app.core.engine import Phase, Progress
 from desktop_app.core.errors import DeviceError, OutOfMemory, RequestError
@@ -83,6 +84,7 @@ class StageRun:
             assert self._given.picture
             self._view = self._run.frames.view(self._given.picture)
         self._controls = [self._control_image(control) for control in self._stage.controls]
+        self.paths += self._condition_paths(family)
         if family.prior:
             prior = self._workshop.find_checkpoint(self._stage.prior)
             self.paths.append(prior)
@@ -186,6 +188,14 @@ class StageRun:
             self._run.notes.append(derived.note)
         return derived.image
 
+    def _condition_paths(self, family: Family) -> list[Path]:
+        """Files beside the checkpoint that the stage is made with."""
+        find, refs = self._workshop.find_checkpoint, []
+        for control in self._stage.controls:
+            refs += [control.annotator if control.derive else "", "" if family.reads_controls else control.checkpoint]
+        adapters = [self._workshop.find_adapter(adapter).path for adapter in active(self._stage.adapters)]
+        return [*(find(ref) for ref in refs if ref), *adapters]
+
     @contextmanager
     def _conditioned(self, resident: Resident, family: Family) -> Iterator[tuple[Any, dict[str, Any]]]:
         """The pipeline of the stage with its adapters and control images, and the arguments that these add."""
@@ -287,7 +297,10 @@ class StageRun:
         with running():
             upscaler = self._workshop.pixel_upscaler(path)
             self._run.check()
-            return Picture(upscaler.upscale(self._given.picture.image, self._on_tile))
+            made = upscaler.upscale(self._given.picture.image, self._on_tile, check=self._run.check)
+        if upscaler.note:
+            self._run.notes.append(upscaler.note)
+        return Picture(made)
 
     # What is told ---------------------------------------------------------------------------------
 

@@ -126,6 +126,7 @@ class Commands(QObject):
             self._document.params_changed,
             self._document.init_image_changed,
             self._document.checkpoint_changed,
+            self._document.mask.state_changed,
             window.parts.chain.changed,
         ):
             signal.connect(self._refresh_plan)
