@@ -127,6 +127,7 @@ class Canvas(QWidget):
 
     def set_init(self, image: QImage | None) -> None:
         """Show ``image`` as init image, or none."""
+        self._overlay.has_init_image = image is not None
         self._view.set_init(image)
         self._refresh()
 

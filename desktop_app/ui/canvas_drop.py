@@ -1,13 +1,14 @@
-"""The two zones that light up over the canvas while a picture is dragged across it."""
+"""The zones that light up over the canvas while a picture is dragged across it."""
 
 from __future__ import annotations
 
 from enum import Enum
 
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QCoreApplication, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPalette, QPen
 from PySide6.QtWidgets import QWidget
 
+from desktop_app.ui.texts import QT_TRANSLATE_NOOP
 from desktop_app.ui.theme import GRID
 
 INIT_SHARE = 0.66
@@ -23,7 +24,29 @@ class DropZone(Enum):
     """What becomes of a dropped picture."""
 
     INIT = "init"
+    MASK = "mask"
+    CONTROL = "control"
     RESTORE = "restore"
+
+
+_WORDS = {
+    DropZone.INIT: (
+        QT_TRANSLATE_NOOP("DropOverlay", "Use as init image"),
+        QT_TRANSLATE_NOOP("DropOverlay", "Start from this picture"),
+    ),
+    DropZone.MASK: (
+        QT_TRANSLATE_NOOP("DropOverlay", "Mask"),
+        QT_TRANSLATE_NOOP("DropOverlay", "Only what is white may change"),
+    ),
+    DropZone.CONTROL: (
+        QT_TRANSLATE_NOOP("DropOverlay", "Control image"),
+        QT_TRANSLATE_NOOP("DropOverlay", "Follow its edges, depth or shapes"),
+    ),
+    DropZone.RESTORE: (
+        QT_TRANSLATE_NOOP("DropOverlay", "Restore settings"),
+        QT_TRANSLATE_NOOP("DropOverlay", "Take prompt and values from the picture"),
+    ),
+}
 
 
 class DropOverlay(QWidget):
@@ -35,6 +58,12 @@ class DropOverlay(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.hide()
         self._zone = DropZone.INIT
+        self.has_init_image = False
+
+    @property
+    def zones(self) -> tuple[DropZone, ...]:
+        """Those that a picture may be dropped on now: a mask needs an init image."""
+        return tuple(zone for zone in DropZone if zone is not DropZone.MASK or self.has_init_image)
 
     @property
     def zone(self) -> DropZone:
@@ -49,33 +78,41 @@ class DropOverlay(QWidget):
         self.update()
 
     def zone_at(self, position: QPointF) -> DropZone:
-        """The zone under ``position``; beside both it is the init image's."""
-        return DropZone.RESTORE if self.zone_rect(DropZone.RESTORE).contains(position) else DropZone.INIT
+        """The zone under ``position``; beside all it is the init image's."""
+        return next((zone for zone in self.zones if self.zone_rect(zone).contains(position)), DropZone.INIT)
 
     def zone_rect(self, zone: DropZone) -> QRectF:
-        """Where ``zone`` lies. The init image's comes first in reading direction."""
+        """Where ``zone`` lies. The init image's comes first in reading direction; the others share the rest."""
         whole = QRectF(self.rect()).adjusted(2 * GRID, 2 * GRID, -2 * GRID, -2 * GRID)
-        first, second = QRectF(whole), QRectF(whole)
-        if whole.width() < whole.height() * STACK_BELOW:
+        first, rest = QRectF(whole), QRectF(whole)
+        is_stacked = whole.width() < whole.height() * STACK_BELOW
+        is_mirrored = self.layoutDirection() is Qt.LayoutDirection.RightToLeft
+        if is_stacked:
             first.setHeight(whole.height() * INIT_SHARE - GRID)
-            second.setTop(first.bottom() + 2 * GRID)
-        elif self.layoutDirection() is Qt.LayoutDirection.RightToLeft:
+            rest.setTop(first.bottom() + 2 * GRID)
+        elif is_mirrored:
             first.setLeft(whole.right() - whole.width() * INIT_SHARE + GRID)
-            second.setRight(first.left() - 2 * GRID)
+            rest.setRight(first.left() - 2 * GRID)
         else:
             first.setWidth(whole.width() * INIT_SHARE - GRID)
-            second.setLeft(first.right() + 2 * GRID)
-        return first if zone is DropZone.INIT else second
+            rest.setLeft(first.right() + 2 * GRID)
+        if zone is DropZone.INIT:
+            return first
+        others = self.zones[1:]
+        place = others.index(zone) if zone in others else 0
+        if not is_stacked:
+            return _part(rest, place, len(others), Qt.Orientation.Vertical)
+        place = len(others) - 1 - place if is_mirrored else place
+        return _part(rest, place, len(others), Qt.Orientation.Horizontal)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """The two zones, and nothing else."""
+        """The zones, and nothing else."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.fillRect(self.rect(), self.palette().color(QPalette.ColorRole.Window))
-        self._paint_zone(painter, DropZone.INIT, self.tr("Use as init image"), self.tr("Start from this picture"))
-        self._paint_zone(
-            painter, DropZone.RESTORE, self.tr("Restore settings"), self.tr("Take prompt and values from the picture")
-        )
+        for zone in self.zones:
+            title, line = (QCoreApplication.translate("DropOverlay", text) for text in _WORDS[zone])
+            self._paint_zone(painter, zone, title, line)
 
     def _paint_zone(self, painter: QPainter, zone: DropZone, title: str, line: str) -> None:
         palette, roles = self.palette(), QPalette.ColorRole
@@ -103,6 +140,16 @@ class DropOverlay(QWidget):
         painter.drawText(QRectF(rect.x(), top + head.height() + GRID / 2, rect.width(), body.height()), flags, line)
         painter.setFont(large)
         painter.drawText(QRectF(rect.x(), top, rect.width(), head.height()), flags, title)
+
+
+def _part(rect: QRectF, place: int, count: int, orientation: Qt.Orientation) -> QRectF:
+    """One of ``count`` equal parts of ``rect``, with gaps between them."""
+    gap = 2 * GRID
+    if orientation is Qt.Orientation.Vertical:
+        height = (rect.height() - gap * (count - 1)) / count
+        return QRectF(rect.x(), rect.y() + place * (height + gap), rect.width(), height)
+    width = (rect.width() - gap * (count - 1)) / count
+    return QRectF(rect.x() + place * (width + gap), rect.y(), width, rect.height())
 
 
 def _mixed(ground: QColor, tint: QColor, share: float) -> QColor:

@@ -302,6 +302,10 @@ class Commands(QObject):
     def _on_image_dropped(self, source: Source, zone: DropZone) -> None:
         if zone is DropZone.RESTORE:
             self._pool.start("restore", partial(self._document.read_settings, source))
+        elif zone is DropZone.MASK:
+            self._document.open_mask(source)
+        elif zone is DropZone.CONTROL:
+            self._window.control_panel.take_picture(source)
         else:
             self._document.open_image(source)
 
@@ -311,6 +315,10 @@ class Commands(QObject):
             return
         if zone is DropZone.RESTORE:
             self.restore(variation)
+        elif zone is DropZone.MASK:
+            self._document.open_mask(variation.path, variation.path.name)
+        elif zone is DropZone.CONTROL:
+            self._window.control_panel.take_picture(variation.path, variation.path.name)
         else:
             self._document.use_as_init_image(variation)
 

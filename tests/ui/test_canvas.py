@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -277,7 +278,8 @@ def middle_of(canvas: Canvas, zone: DropZone) -> QPoint:
 
 
 @pytest.mark.parametrize("zone", DropZone)
-def test_a_dropped_file_is_told_with_its_zone(canvas: Canvas, qtbot: QtBot, zone: DropZone) -> None:
+def test_a_dropped_file_is_told_with_its_zone(full: Canvas, qtbot: QtBot, zone: DropZone) -> None:
+    canvas = full
     with qtbot.waitSignal(canvas.image_dropped) as told:
         assert drop(canvas, make_drag(), middle_of(canvas, zone))
     assert told.args == [Path("/tmp/cat.png"), zone]
@@ -307,10 +309,10 @@ def test_a_dropped_variation_is_told_by_its_id(canvas: Canvas, qtbot: QtBot) -> 
 def test_the_zones_light_up_under_the_cursor(full: Canvas) -> None:
     mime = make_drag()
     assert enter(full, mime, middle_of(full, DropZone.INIT))
-    unlit = full.grab().toImage().pixelColor(middle_of(full, DropZone.RESTORE) + QPoint(0, 60))
+    unlit = full.grab().toImage().pixelColor(middle_of(full, DropZone.RESTORE) + QPoint(0, 40))
     move(full, mime, middle_of(full, DropZone.RESTORE))
     assert overlay_of(full).zone is DropZone.RESTORE
-    assert full.grab().toImage().pixelColor(middle_of(full, DropZone.RESTORE) + QPoint(0, 60)) != unlit
+    assert full.grab().toImage().pixelColor(middle_of(full, DropZone.RESTORE) + QPoint(0, 40)) != unlit
 
 
 def test_the_zones_go_when_the_drag_leaves(full: Canvas) -> None:
@@ -346,13 +348,19 @@ def test_a_drop_without_a_readable_picture_is_refused(full: Canvas, qtbot: QtBot
 @pytest.mark.parametrize("size", [(900, 600), (400, 700)])
 def test_the_zones_lie_beside_or_over_each_other(canvas: Canvas, size: tuple[int, int]) -> None:
     canvas.resize(*size)
-    first, second = (overlay_of(canvas).zone_rect(zone) for zone in DropZone)
-    assert not first.intersects(second)
-    assert first.width() * first.height() > second.width() * second.height()
-    assert (first.right() < second.left()) is (size == (900, 600))
+    first, *others = (overlay_of(canvas).zone_rect(zone) for zone in overlay_of(canvas).zones)
+    assert not any(one.intersects(other) for one, other in combinations((first, *others), 2))
+    assert all(first.width() * first.height() > other.width() * other.height() for other in others)
+    assert all((first.right() < other.left()) is (size == (900, 600)) for other in others)
+
+
+def test_a_mask_can_be_dropped_where_there_is_a_picture_for_it(full: Canvas) -> None:
+    assert DropZone.MASK in overlay_of(full).zones
+    full.set_init(None)
+    assert DropZone.MASK not in overlay_of(full).zones
 
 
 def test_the_zones_follow_the_reading_direction(canvas: Canvas) -> None:
     canvas.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
-    first, second = (overlay_of(canvas).zone_rect(zone) for zone in DropZone)
-    assert second.right() < first.left()
+    first, *others = (overlay_of(canvas).zone_rect(zone) for zone in overlay_of(canvas).zones)
+    assert all(other.right() < first.left() for other in others)
