@@ -191,6 +191,7 @@ class Document(QObject):
             describe=self._describe_partner_now,
             mask=self._keep_mask(),
             describe_adapter=self.describe_adapter_now,
+            styles=self.styles,
         )
 
     def _keep_mask(self) -> ImageRef | None:

@@ -47,7 +47,8 @@ def _is_automatic(request: Request, info: CheckpointInfo) -> bool:
     """Whether the working size is the one that follows from init image and checkpoint by itself."""
     init_size = request.init_image.size if request.init_image else None
     try:
-        facts = plan_run(replace(request.to_params(), width=None, height=None), init_size, info)
+        params = replace(request.to_params(), width=None, height=None)
+        facts = plan_run(params, init_size, info, has_mask=request.mask is not None)
     except RequestError:
         return False
     return facts.working_size == (request.width, request.height)

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from desktop_app.core.conditions import ColourMatch
 from desktop_app.core.errors import RequestError
 from desktop_app.core.families import family_named
 from desktop_app.core.family import Family
@@ -39,6 +40,12 @@ FITS = {
     Fit.SCALE: QT_TRANSLATE_NOOP("Params", "Stretch"),
 }
 
+
+COLOUR_MATCHES = {
+    ColourMatch.OFF: QT_TRANSLATE_NOOP("Params", "As painted"),
+    ColourMatch.LUMINANCE: QT_TRANSLATE_NOOP("Params", "Light and dark of the init image"),
+    ColourMatch.LAB: QT_TRANSLATE_NOOP("Params", "Colours of the init image"),
+}
 
 SPIN_MARGIN = 4
 """From the frame of a number box to its number: the style sheet's padding does not reach it."""
@@ -70,6 +77,8 @@ class ParamsPanel(QWidget):
         self.scheduler = self._combo("schedulerCombo", {})
         self.size_control = SizeControl(icons)
         self.fit = self._combo("fitCombo", {fit.value: param_text(text) for fit, text in FITS.items()})
+        matches = {match.value: param_text(text) for match, text in COLOUR_MATCHES.items()}
+        self.colour_match = self._combo("colourMatchCombo", matches)
         self.own_size = QCheckBox(param_text(PARAM_SPECS["own_size"].label))
         self.own_size.setObjectName("ownSizeCheck")
         describe(self.own_size, "own_size")
@@ -111,6 +120,7 @@ class ParamsPanel(QWidget):
             "scheduler": Field("scheduler", self.scheduler),
             SIZE: Field(SIZE, self.size_control, self.size_control.combo),
             "fit": Field("fit", self.fit),
+            "colour_match": Field("colour_match", self.colour_match),
         }
 
     def _lay_out(self) -> None:
@@ -127,6 +137,7 @@ class ParamsPanel(QWidget):
         for name in ("scheduler", SIZE, "fit"):
             layout.addWidget(self.fields[name])
         layout.addWidget(self.own_size)
+        layout.addWidget(self.fields["colour_match"])
 
     def _connect(self) -> None:
         self._document.params_changed.connect(self._on_params_changed)
@@ -141,8 +152,9 @@ class ParamsPanel(QWidget):
         self.size_control.edited.connect(self._on_size_edited)
         self.fit.activated.connect(self._on_fit_activated)
         self.own_size.clicked.connect(self._on_own_size_clicked)
+        self.colour_match.activated.connect(self._on_colour_match_activated)
         self._guard = WheelGuard(self)
-        self._guard.watch(self.steps, self.scheduler, self.size_control.combo, self.fit)
+        self._guard.watch(self.steps, self.scheduler, self.size_control.combo, self.fit, self.colour_match)
         self._guard.watch(self.size_control.width_spin, self.size_control.height_spin)
 
     def _combo(self, name: str, entries: dict[str, str]) -> QComboBox:
@@ -167,6 +179,7 @@ class ParamsPanel(QWidget):
         self._show_schedulers(family, params.scheduler)
         self.fit.setCurrentIndex(self.fit.findData(params.fit.value))
         self.own_size.setChecked(params.own_size)
+        self.colour_match.setCurrentIndex(self.colour_match.findData(params.colour_match.value))
 
     def _show_schedulers(self, family: Family | None, used: str) -> None:
         """Offer those that the family runs with, and ``used``, of which the plan says so if it is none of them."""
@@ -212,6 +225,9 @@ class ParamsPanel(QWidget):
 
     def _on_fit_activated(self, index: int) -> None:
         self._document.set_param("fit", Fit(self.fit.itemData(index)))
+
+    def _on_colour_match_activated(self, index: int) -> None:
+        self._document.set_param("colour_match", ColourMatch(self.colour_match.itemData(index)))
 
     def _on_own_size_clicked(self, is_on: bool) -> None:
         self._document.set_param("own_size", is_on)

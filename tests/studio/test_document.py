@@ -11,6 +11,7 @@ from support import make_picture, make_request, make_result
 from desktop_app.core.errors import RequestError
 from desktop_app.core.params import Fit, Params
 from desktop_app.core.request import StageKind
+from desktop_app.core.styles import Style
 from desktop_app.core.variation import parameters_text
 from desktop_app.studio.document import Document
 from desktop_app.studio.restoring import PARTS
@@ -257,3 +258,14 @@ def test_a_checkpoint_without_a_recipe_has_none(document):
     document.choose_checkpoint("/some/folder")
     assert document.recipe is None
     assert document.params.checkpoint == "/some/folder"
+
+
+def test_a_request_has_the_words_of_the_style_and_the_choice_of_its_seed(document):
+    document.styles = [Style("ink", "Ink", "ink drawing of {prompt}", "colour")]
+    document.set_params("Style", prompt="a {red|blue} cat", style="ink", seed=3)
+    (stage,) = document.make_requests(1)[0].stages
+    assert stage.prompt in ("ink drawing of a red cat", "ink drawing of a blue cat")
+    assert stage.negative_prompt == "colour"
+    document.set_params("Style", style="unknown")
+    with pytest.raises(RequestError, match="no such style"):
+        document.make_requests(1)

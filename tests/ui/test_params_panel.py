@@ -7,6 +7,7 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 
+from desktop_app.core.conditions import ColourMatch
 from desktop_app.core.params import Fit
 from desktop_app.core.schedulers import SCHEDULERS
 
@@ -170,13 +171,14 @@ def test_snapping_can_be_switched_off(with_init, panel):
 def test_numbers_and_choices_reach_the_document(window, panel):
     panel.guidance.setValue(7.5)
     panel.steps.setValue(33)
-    for combo, value in ((panel.scheduler, "euler"), (panel.fit, "pad")):
+    for combo, value in ((panel.scheduler, "euler"), (panel.fit, "pad"), (panel.colour_match, "lab")):
         combo.setCurrentIndex(combo.findData(value))
         combo.activated.emit(combo.currentIndex())
     panel.own_size.click()
     params = window.document.params
     assert (params.guidance_scale, params.steps, params.scheduler, params.fit) == (7.5, 33, "euler", Fit.PAD)
     assert params.own_size is False
+    assert params.colour_match is ColourMatch.LAB
 
 
 def test_undo_shows_in_the_controls(window, panel):
