@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -11,6 +12,9 @@ from desktop_app.core.errors import RequestError
 from desktop_app.engine.legacy_steps import read_hint
 
 Arguments = dict[str, Any]
+
+USUAL_CHANNELS = 4
+"""Of latents, as diffusers' pipelines for Stable Diffusion take it."""
 
 LEAST_SIDE, MAX_ASPECT = 64, 8
 """What Flux 2 asks of a picture (diffusers, Flux2ImageProcessor.check_image_input)."""
@@ -22,12 +26,13 @@ def pipeline_class(name: str) -> Any:
     import diffusers
 
     base = getattr(diffusers, name)
-    adapt = _ADAPTED.get(name)
-    if adapt is None:
+    adapt, around = _ADAPTED.get(name), _AROUND.get(name)
+    if adapt is None and around is None:
         return base
 
     def call(self: Any, **arguments: Any) -> Any:
-        return base.__call__(self, **adapt(self, arguments))
+        with around(self) if around else contextlib.nullcontext():
+            return base.__call__(self, **(adapt(self, arguments) if adapt else arguments))
 
     return type(name, (base,), {"__call__": call, "__module__": base.__module__})
 
@@ -63,6 +68,25 @@ def _look_unguided(pipeline: Any, arguments: Arguments) -> Arguments:
     seen = _look_at(pipeline, arguments)
     return {"guidance_scale": 1.0, **seen} if pipeline.config.is_distilled else seen
 
+
+@contextlib.contextmanager
+def _with_plain_latents(pipeline: Any) -> Iterator[None]:
+    """Inpainting knows a denoiser that takes nothing but latents by their number, which it thinks is always four; those
+    of the starter checkpoint have eight.
+    """
+    channels = pipeline.unet.config.in_channels
+    is_plain = channels == pipeline.vae.config.latent_channels
+    if is_plain:
+        pipeline.unet.register_to_config(in_channels=USUAL_CHANNELS)
+    try:
+        yield
+    finally:
+        pipeline.unet.register_to_config(in_channels=channels)
+
+
+_AROUND: Mapping[str, Callable[[Any], contextlib.AbstractContextManager[None]]] = MappingProxyType(
+    dict.fromkeys(("StableDiffusionInpaintPipeline", "StableDiffusionControlNetInpaintPipeline"), _with_plain_latents)
+)
 
 _ADAPTED: Mapping[str, Callable[[Any, Arguments], Arguments]] = MappingProxyType(
     {

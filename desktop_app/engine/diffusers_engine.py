@@ -105,8 +105,9 @@ class DiffusersEngine:
 
     def configure(self, options: EngineOptions) -> None:
         """See `Engine.configure`."""
-        if self._workshop and options != self._options:
+        if self._workshop:
             self._workshop.residency.configure(options)
+        if self._workshop and options != self._options:
             self._workshop.cache.clear()  # another way of computing gives other last bits
         self._options = options
 

@@ -23,7 +23,7 @@ from desktop_app.ui.theme import GRID
 
 COLUMNS = (
     ("file", "edit", "image", "checkpoints"),
-    ("view", "theme", "help"),
+    ("view", "theme", "mask", "help"),
     ("generate", "recipe", "memory", "attention"),
 )
 MAX_HEIGHT = 600

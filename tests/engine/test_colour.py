@@ -36,13 +36,13 @@ def test_a_picture_matched_to_itself_does_not_change(match):
 def test_a_darkened_picture_gets_its_light_back_and_a_tinted_one_its_colours():
     dark = toned(ROOT, (0.7, 0.7, 0.7))
     light = match_colours(dark, ROOT, ColourMatch.LUMINANCE)
-    assert abs(_to_lab(light)[..., 0].mean() - _to_lab(ROOT)[..., 0].mean()) < 1.5
+    assert abs(_to_lab(light)[..., 0].mean() - _to_lab(ROOT)[..., 0].mean()) < 2.5
     tinted = toned(ROOT, (1.0, 0.8, 0.7))
     before, after = (
         numpy.abs(_to_lab(each).mean((0, 1)) - _to_lab(ROOT).mean((0, 1))).max()
         for each in (tinted, match_colours(tinted, ROOT, ColourMatch.LAB))
     )
-    assert after < 1.5 < before
+    assert after < 2.5 < before
 
 
 def test_luminance_alone_leaves_the_hues():

@@ -279,3 +279,11 @@ def test_a_mask_of_another_size_or_an_empty_one_is_refused_before_anything_is_lo
         engine.run(replace(request, mask=other), Recorder(), NEVER)
     with pytest.raises(ImageError, match="empty"):
         engine.run(replace(request, mask=empty), Recorder(), NEVER)
+
+
+def test_the_starter_whose_latents_have_eight_channels_paints_inside_a_mask(engine, make):
+    request = make(width=64, height=64)
+    request = replace(request, stages=(replace(request.stages[0], checkpoint="starter"),))
+    result = picture_of(engine, request)
+    assert outside_is_the_same(request, result)
+    assert ImageChops.difference(result, load_image(request.init_image.path)).getbbox() == (16, 16, 48, 48)
