@@ -146,10 +146,11 @@ class Document(QObject):
         known = (self._checkpoint_error, *self._partners.values())
         absent = {error.ref for error in known if isinstance(error, CheckpointMissing)}
         params, recipe = self._params, self.recipe
+        used = {*refs_used(params)} | self._named_prior()
         needs = recipe.refs if recipe else ()
-        wanted = dict.fromkeys(ref for ref in (params.checkpoint, params.prior, params.refiner, *needs, *absent) if ref)
-        is_missing = bool(absent & ({*refs_used(params)} | self._named_prior()))
-        return tuple(ref for ref in wanted if ref != STARTER) if is_missing else ()
+        own = (params.checkpoint, params.prior, params.refiner)
+        wanted = dict.fromkeys(ref for ref in (*own, *needs, *(ref for ref in absent if ref in used)) if ref)
+        return tuple(ref for ref in wanted if ref != STARTER) if absent & used else ()
 
     def _named_prior(self) -> set[str]:
         info = self.checkpoint_info

@@ -186,6 +186,8 @@ class ChainPanel(QWidget):
     def _refresh(self, _change: object = None) -> None:
         """Show the document's chain, with as many cards as it has."""
         params = self._document.params
+        if params.chain and not self.cards:
+            self.title.setChecked(True)  # a recipe brought them, and they shall be seen
         self._make_cards(len(params.chain))
         around = self._around()
         for index, (card, shown, line) in enumerate(zip(params.chain, self.cards, self._lines, strict=True)):

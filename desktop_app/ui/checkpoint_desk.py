@@ -36,8 +36,10 @@ class CheckpointDesk(QObject):
         window.control_panel.download_requested.connect(self.download)
         window.first_painted.connect(self._on_first_painted)
         self._settings.changed.connect(self._on_setting_changed)
+        self._shown_missing: tuple[str, ...] = ()
         self._document.params_changed.connect(self._show_used)
         self._document.checkpoint_changed.connect(self._show_missing)
+        self._document.params_changed.connect(self._on_params_changed)
         self._parts.downloads.finished.connect(self._on_downloaded)
         self._parts.downloads.consent_needed.connect(self._on_consent_needed)
         self._parts.work.done.connect(self._on_work_done)
@@ -96,7 +98,13 @@ class CheckpointDesk(QObject):
     def _missing(self) -> list[str]:
         return [ref for ref in self._document.missing if not self._parts.is_here(ref)]
 
+    def _on_params_changed(self) -> None:
+        """Another recipe on the same checkpoint may need other ones beside it."""
+        if self._document.missing != self._shown_missing:
+            self._show_missing()
+
     def _show_missing(self) -> None:
+        self._shown_missing = self._document.missing
         self._window.prompt_panel.show_missing([(ref, self._parts.model.size_of(ref)) for ref in self._missing()])
 
     def _on_told_apart(self, adapters: list[Path], checkpoints: list[Path]) -> None:

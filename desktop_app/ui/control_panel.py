@@ -101,6 +101,7 @@ class ControlPanel(QWidget):
         self._about.setTextFormat(Qt.TextFormat.PlainText)
         self._about.setWordWrap(True)
         set_role(self._about, "caption")
+        self._has_any = False
         self.fold = FoldButton("controlsFold", param_text(spec.label), param_text(spec.tip), body)
         inside = QVBoxLayout(body)
         inside.setContentsMargins(0, 0, 0, 0)
@@ -158,6 +159,9 @@ class ControlPanel(QWidget):
 
     def _refresh(self, _change: object = None) -> None:
         controls = self._document.params.controls
+        has_come, self._has_any = bool(controls) and not self._has_any, bool(controls)
+        if has_come:
+            self.fold.setChecked(True)  # a recipe brought them, and they shall be seen
         family = family_of(self._document.checkpoint_info)
         reason = param_text(family.reason(PARAM)) if family else ""
         about = reason or ("" if controls else param_text(PARAM_SPECS[PARAM].tip))

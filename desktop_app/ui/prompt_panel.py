@@ -144,6 +144,7 @@ class PromptPanel(QWidget):
 
     def _on_params_changed(self, params: Params) -> None:
         self._show_recipe()
+        self.download.setVisible(bool(self._document.missing))
         self.checkpoint.show_value(params.checkpoint)
         self.prompt.set_text(params.prompt)
         self.negative.set_text(params.negative_prompt)

@@ -110,6 +110,16 @@ def test_what_a_card_lacks_is_offered_for_download(document, choose):
     assert document.missing == ("nobody/comic",)
 
 
+def test_what_another_recipe_lacked_is_not_offered_with_this_one(document, choose):
+    document.apply_recipe("upscale-8")
+    choose()
+    assert "stabilityai/sd-x2-latent-upscaler" in document.missing
+    document.apply_recipe("three-styles")
+    choose()
+    assert "kohbanye/pixel-art-style" in document.missing
+    assert "stabilityai/sd-x2-latent-upscaler" not in document.missing
+
+
 def test_another_first_checkpoint_leaves_the_chain(document, tiny):
     document.apply_recipe("three-styles")
     chain = document.params.chain

@@ -160,3 +160,15 @@ def test_use_in_the_checkpoints_window_is_an_edit_of_the_document(open_window):
     assert window.document.params.checkpoint == "org/other"
     window.document.undo_stack.undo()
     assert window.document.params.checkpoint == "starter"
+
+
+def test_the_button_follows_what_the_recipe_at_hand_lacks(qtbot, open_window):
+    window = open_window()
+    button, document = window.prompt_panel.download, window.document
+    document.apply_recipe("upscale-8")
+    qtbot.waitUntil(lambda: "upscaler" in button.toolTip())
+    document.apply_recipe("three-styles")
+    qtbot.waitUntil(lambda: "Comic" in button.toolTip())
+    assert "upscaler" not in button.toolTip()
+    document.apply_recipe("starter")
+    qtbot.waitUntil(lambda: button.isHidden())

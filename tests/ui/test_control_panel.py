@@ -61,14 +61,16 @@ def entries(combo):
     return [combo.itemText(index) for index in range(combo.count())]
 
 
-def test_it_is_closed_at_first_and_says_how_many_there_are(window):
+def test_it_is_closed_at_first_and_opens_when_some_come_and_says_how_many(window):
     panel = window.control_panel
+    assert not panel.field.isVisible()
     window.document.set_param("controls", (Control(ControlMode.DEPTH, is_on=False),) * 2)
     assert panel.fold.text() == "Control images (0 of 2 on)"
-    assert not panel.field.isVisible()
-    panel.fold.click()
     assert panel.field.isVisible()
     assert len(panel.rows) == 2
+    panel.fold.click()
+    window.document.set_param("controls", (Control(ControlMode.DEPTH, is_on=False, weight=0.5),) * 2)
+    assert not panel.field.isVisible()
 
 
 def test_one_is_added_with_the_control_net_that_fits(window, row):
