@@ -25,6 +25,7 @@ METAVARS = {
     "prior": "REF",
     "refiner": "REF",
     "recipe": "NAME|FILE",
+    "style": "NAME",
 }
 
 AUTOMATIC = "auto"
