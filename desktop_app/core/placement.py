@@ -65,6 +65,17 @@ def plan_placement(source: Size, working: Size, fit: Fit) -> Placement:
     return Placement(source, working, fit, whole_box, whole_inner)
 
 
+MAX_STRETCH = 1.05
+"""So much a picture with a mask may be stretched on one side, so that none of it is cropped."""
+
+
+def masked_fit(source: Size, working: Size, fit: Fit) -> Fit:
+    """How a picture with a mask comes to the working size: it is not cropped where it fits nearly."""
+    stretch = (working[0] * source[1]) / (working[1] * source[0])
+    is_near = max(stretch, 1 / stretch) <= MAX_STRETCH
+    return Fit.SCALE if fit is Fit.CROP and is_near else fit
+
+
 def _crop_box(source: Size, working: Size) -> Box:
     """Whole pixels of the init image, so that what is given back lies exactly on it."""
     scale = min(source[0] / working[0], source[1] / working[1])

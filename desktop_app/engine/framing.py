@@ -10,11 +10,8 @@ from desktop_app.core.errors import ImageError, RequestError
 from desktop_app.core.image import flatten, load_image
 from desktop_app.core.masking import check_mask, lay_over, masked_box, soften, to_mask
 from desktop_app.core.params import Fit
-from desktop_app.core.placement import Placement, Size, place, plan_placement, take_back
+from desktop_app.core.placement import Placement, Size, masked_fit, place, plan_placement, take_back
 from desktop_app.core.request import ImageRef, Request, StageKind, hash_pixels
-
-MAX_STRETCH = 1.05
-"""So much a picture with a mask may be stretched on one side, so that none of it is cropped."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,13 @@ class Frames:
         self.notes: list[str] = []
         self._init = _load(request.init_image, "init image") if request.init_image else None
         self._mask = self._load_mask() if request.mask else None
+        self._soft = self._soften(self._mask) if self._mask else None
         self.placement = self._place() if self._init else None
+
+    def take_notes(self) -> list[str]:
+        """What is to be told since this was asked last."""
+        notes, self.notes = self.notes, []
+        return notes
 
     @property
     def root(self) -> Image.Image | None:
@@ -89,28 +92,47 @@ class Frames:
             framed = place(picture, plan_placement(picture.size, size, self._request.fit))
         return framed if framed.size == size else framed.resize(size, Image.Resampling.LANCZOS)
 
+    def seen(self, picture: Image.Image, view: View) -> Image.Image:
+        """As `placed`, for a stage that works on ``view``: what lies on the init image is seen as that is."""
+        if self._init is None or picture.size != self._init.size:
+            return self.placed(picture, view.image.size)
+        whole = view.original
+        return place(picture if whole.is_whole else self.placed(picture, whole.image.size), view.placement)
+
     def view(self, picture: Picture) -> View:
         """What of ``picture`` an INPAINT sees, and where the mask lies in it."""
-        if self._mask is None:
+        if self._mask is None or self._soft is None:
             raise RequestError("There is no mask", "the stage paints inside a mask only", "Paint one.", param="mask")
-        soft = soften(self._mask, self._request.mask_feather)
+        soft = self._soft
         size = picture.image.size
         working = (self._request.width, self._request.height)
         if not picture.is_whole:
             soft = self._fit_mask(soft, size)
         placement = self.placement if picture.is_whole else plan_placement(size, size, Fit.SCALE)
         assert placement is not None
+        if soft.getbbox() is None:
+            raise _unseen()
         if self._request.masked_only:
-            scale = size[0] / self._mask.width if picture.is_whole else size[0] / working[0]
+            scale = 1.0 if picture.is_whole else self._scale_of(size)
             box = masked_box(soft, 0, round(self._request.mask_padding * scale))
             placement = _close_up(box, size, working)
         elif picture.is_whole:
             self._note_cropped(soft, placement)
-        return View(place(picture.image, placement), _hard_mask(soft, placement), picture, soft, placement)
+        mask = _hard_mask(soft, placement)
+        if mask.getbbox() is None:
+            raise _unseen()
+        return View(place(picture.image, placement), mask, picture, soft, placement)
+
+    def _scale_of(self, size: Size) -> float:
+        """How many pixels of a picture of ``size``, at the working size or enlarged, are one of the init image."""
+        assert self.placement
+        left, _top, right, _bottom = self.placement.box
+        inner = self.placement.inner[2] - self.placement.inner[0]
+        return inner / (right - left) * size[0] / self.placement.working[0]
 
     def finish(self, picture: Picture) -> Image.Image:
         """``picture`` as the request wants it: at the init image's size or as it came, with the init image's alpha."""
-        alpha = self._init.getchannel("A") if self._init and self._init.mode == "RGBA" else None
+        alpha = self._alpha()
         if self.placement is None:
             return picture.image
         if not picture.is_whole:
@@ -120,12 +142,26 @@ class Frames:
     def _with_alpha(self, painted: Image.Image, alpha: Image.Image) -> Image.Image:
         """The init image with ``painted`` inside the mask, where it is seen even if nothing was seen there before."""
         assert self._init
-        assert self._mask
-        soft = soften(self._mask, self._request.mask_feather)
-        marked = soft.point([0] + [255] * 255)
+        assert self._soft
+        marked = self._soft.point([0] + [255] * 255)
         whole = Image.composite(painted, self._init.convert("RGB"), marked)
-        whole.putalpha(ImageChops.lighter(alpha, soft))
+        whole.putalpha(alpha)
         return whole
+
+    def _alpha(self) -> Image.Image | None:
+        """The init image's, and what was painted inside the mask is seen even if nothing was seen there before."""
+        if self._init is None or self._init.mode != "RGBA":
+            return None
+        alpha = self._init.getchannel("A")
+        return ImageChops.lighter(alpha, self._soft) if self._soft else alpha
+
+    def _soften(self, mask: Image.Image) -> Image.Image:
+        """Raises `ImageError` where the edges are softened so far that nothing is left of the mask."""
+        soft = soften(mask, self._request.mask_feather)
+        if soft.getbbox() is None:
+            detail = f"a feather of {self._request.mask_feather} pixels leaves nothing of what is marked"
+            raise ImageError("The mask is too small for its feather", detail, "Feather it less, or mark more.")
+        return soft
 
     def _load_mask(self) -> Image.Image:
         assert self._request.mask
@@ -138,10 +174,9 @@ class Frames:
     def _place(self) -> Placement:
         assert self._init
         size, working = self._init.size, (self._request.width, self._request.height)
-        stretch = (working[0] * size[1]) / (working[1] * size[0])
-        is_near = max(stretch, 1 / stretch) <= MAX_STRETCH
-        fit = Fit.SCALE if self._mask and self._request.fit is Fit.CROP and is_near else self._request.fit
-        return plan_placement(size, working, fit)
+        return plan_placement(
+            size, working, masked_fit(size, working, self._request.fit) if self._mask else self._request.fit
+        )
 
     def _fit_mask(self, soft: Image.Image, size: Size) -> Image.Image:
         """The mask in the frame of a picture of ``size``."""
@@ -183,6 +218,11 @@ def _hard_mask(soft: Image.Image, placement: Placement) -> Image.Image:
     mask = Image.new("L", placement.working)
     mask.paste(part.point([0] + [255] * 255), (left, top))
     return mask
+
+
+def _unseen() -> ImageError:
+    hint = "Mark more, or choose another fit or a larger size."
+    return ImageError("Nothing of the mask is seen", "it is too small, or lies where the picture is cropped", hint)
 
 
 def _load(ref: ImageRef, what: str) -> Image.Image:

@@ -21,7 +21,6 @@ from desktop_app.engine.stage_cache import StageOutput
 from desktop_app.engine.stage_run import Given, StageRun
 from desktop_app.engine.steps import Noise
 from desktop_app.engine.workshop import Workshop
-from desktop_app.store.any_checkpoint import stamp_of
 from desktop_app.store.handover import describe_handover
 
 
@@ -59,9 +58,9 @@ class Run:
             outputs.append(output)
             self._tell_output(number, output)
         self.check()
-        self.notes += self.frames.notes
         picture = outputs[-1].picture
-        assert picture is not None, "a last stage that ends early was let through"
+        if picture is None:
+            raise RequestError("The chain does not end", "its last stage leaves the picture unfinished", "", "chain")
         return self._finish(picture, len(keys) - 1)
 
     def _run_stage(self, number: int, before: Sequence[StageOutput]) -> StageOutput:
@@ -72,10 +71,10 @@ class Run:
         told = len(self.notes)
         with Prefetch(self._paths_ahead(number)):
             picture, latents, steps = stage_run.make()
-        notes = tuple(self.notes[told:])
+        notes = tuple(dict.fromkeys((*self.notes[told:], *self.frames.take_notes())))
         del self.notes[told:]
-        read = tuple((path, stamp_of(path)) for path in stage_run.paths)
-        return StageOutput(picture, latents, self.noise.state, steps, notes, (*stamps, *read))
+        stamps = (*stamps, *stage_run.stamps)
+        return StageOutput(picture, latents, self.noise.state, steps, notes, stamps, self.dtype)
 
     def _given(self, number: int, stage: Stage, before: Sequence[StageOutput]) -> Given:
         """What the stage begins with."""
@@ -109,6 +108,7 @@ class Run:
     # What is told ---------------------------------------------------------------------------------
 
     def _tell_output(self, number: int, output: StageOutput) -> None:
+        self.dtype = output.dtype
         self.steps_run.append(output.steps)
         self.notes += [note for note in output.notes if note not in self.notes]
         self._tell_handover(number)

@@ -21,6 +21,7 @@ from desktop_app.core.planned import steps_of
 from desktop_app.core.request import Stage
 from desktop_app.engine.adapters import adapted
 from desktop_app.engine.arguments import arguments, prior_arguments, run_kind, unread_text, with_embeddings
+from desktop_app.engine.controls import active as active_controls
 from desktop_app.engine.controls import control_arguments
 from desktop_app.engine.deriving import derive_image, placed_picture
 from desktop_app.engine.faults import running
@@ -32,7 +33,7 @@ from desktop_app.engine.schedulers import make_scheduler
 from desktop_app.engine.steps import PriorCallback, StepCallback
 from desktop_app.engine.upscale import decode, largest_call, upscale_latents, upscale_pixels
 from desktop_app.engine.weighting import read_stage
-from desktop_app.store.any_checkpoint import family_at
+from desktop_app.store.any_checkpoint import Stamp, family_at, stamp_of
 
 if TYPE_CHECKING:
     from desktop_app.engine.run import Run
@@ -59,7 +60,9 @@ class Made:
 
 
 class StageRun:
-    """Stage ``number`` of ``run``. ``paths`` are the files that it was made with, once it has run."""
+    """Stage ``number`` of ``run``. ``stamps`` are those of the files that it was made with, as they were before it read
+    them, once it has run.
+    """
 
     def __init__(self, run: Run, number: int, stage: Stage, given: Given) -> None:
         self._run = run
@@ -71,25 +74,32 @@ class StageRun:
         self._view: View | None = None
         self._controls: list[Image.Image] = []
         self._embeds: dict[str, Any] = {}
-        self.paths: list[Path] = []
+        self.stamps: list[tuple[Path, Stamp]] = []
 
     def make(self) -> tuple[Picture | None, Latents | None, int]:
         """The picture, the latents and the denoising steps."""
-        path = self._workshop.find_checkpoint(self._stage.checkpoint)
-        self.paths.append(path)
+        path = self._find(self._stage.checkpoint)
         if self._stage.kind is StageKind.PIXEL_UPSCALE:
             return self._upscale_pixels(path), None, 0
         family = family_at(path)
         if self._stage.kind is StageKind.INPAINT:
             assert self._given.picture
             self._view = self._run.frames.view(self._given.picture)
-        self._controls = [self._control_image(control) for control in self._stage.controls]
-        self.paths += self._condition_paths(family)
+        self._note_conditions(family)
+        self._controls = [self._control_image(control) for control in active_controls(self._stage)]
         if family.prior:
-            prior = self._workshop.find_checkpoint(self._stage.prior)
-            self.paths.append(prior)
+            prior = self._find(self._stage.prior)
             self._embeds = self._with_less_memory(prior, lambda: self._read_prompt(prior))
         return self._with_less_memory(path, lambda: self._try(path, family))
+
+    def _find(self, ref: str) -> Path:
+        path = self._workshop.find_checkpoint(ref)
+        self._note(path)
+        return path
+
+    def _note(self, path: Path) -> None:
+        """Write down that ``path`` is read. Before it is: what is written while the stage runs makes it another."""
+        self.stamps.append((path, stamp_of(path)))
 
     @property
     def _size(self) -> tuple[int, int]:
@@ -174,7 +184,8 @@ class StageRun:
         """The control image at the size of the stage, derived where it is not one already."""
         frames, size = self._run.frames, self._size
         if control.image:
-            picture = frames.placed(placed_picture(control.image, None, Fit.CROP), size)
+            own = placed_picture(control.image, None, Fit.CROP)
+            picture = frames.seen(own, self._view) if self._view else frames.placed(own, size)
         elif self._view:
             picture = self._view.image
         else:
@@ -188,13 +199,16 @@ class StageRun:
             self._run.notes.append(derived.note)
         return derived.image
 
-    def _condition_paths(self, family: Family) -> list[Path]:
-        """Files beside the checkpoint that the stage is made with."""
-        find, refs = self._workshop.find_checkpoint, []
-        for control in self._stage.controls:
-            refs += [control.annotator if control.derive else "", "" if family.reads_controls else control.checkpoint]
-        adapters = [self._workshop.find_adapter(adapter).path for adapter in active(self._stage.adapters)]
-        return [*(find(ref) for ref in refs if ref), *adapters]
+    def _note_conditions(self, family: Family) -> None:
+        """Write down the files beside the checkpoint that the stage is made with."""
+        for control in active_controls(self._stage):
+            refs = (control.annotator if control.derive else "", "" if family.reads_controls else control.checkpoint)
+            for ref in filter(None, refs):
+                self._find(ref)
+        for adapter in active(self._stage.adapters):
+            found = self._workshop.find_adapter(adapter)
+            for path in filter(None, (found.path, found.info.image_encoder)):
+                self._note(path)
 
     @contextmanager
     def _conditioned(self, resident: Resident, family: Family) -> Iterator[tuple[Any, dict[str, Any]]]:

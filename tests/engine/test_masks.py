@@ -206,10 +206,53 @@ def test_a_mask_at_the_very_edge_is_not_cropped_away(make):
 
 
 def test_what_of_the_mask_is_cropped_away_is_told(engine, make):
-    request = make(size=(64, 200), box=(10, 0, 50, 60), width=64, height=64)
-    result = engine.run(request, Recorder(), NEVER)
-    assert any("outside the cropped part" in note for note in result.notes)
+    request = make(size=(64, 200), box=(10, 0, 50, 100), width=64, height=64, colour_match=ColourMatch.LAB)
+    request = replace(request, stages=request.stages * 2)
+    result, again = (engine.run(request, Recorder(), NEVER) for _ in range(2))
+    assert len([note for note in result.notes if "outside the cropped part" in note]) == 1
     assert outside_is_the_same(request, result.image)
+    assert (again.reused, again.notes, again.image.tobytes()) == (1, result.notes, result.image.tobytes())
+
+
+@pytest.mark.parametrize("masked_only", [False, True])
+def test_a_mask_of_which_nothing_is_seen_is_refused(make, masked_only):
+    outside = make(size=(64, 200), box=(10, 0, 50, 60), width=64, height=64, own_size=False, masked_only=masked_only)
+    card = replace(outside.stages[0], kind=StageKind.IMAGE_TO_IMAGE)
+    frames = Frames(replace(outside, stages=(card, *outside.stages)))
+    with pytest.raises(ImageError, match="Nothing of the mask is seen"):
+        frames.view(frames.begin())
+    with pytest.raises(ImageError, match="too small for its feather"):
+        Frames(make(size=(64, 64), box=(30, 30, 31, 31), mask_feather=60))
+
+
+def test_what_is_painted_where_nothing_was_seen_is_seen_at_the_working_size_too(engine, make):
+    request = make(size=(64, 64), mode="RGBA", own_size=False, width=64, height=64)
+    clear = load_image(request.init_image.path)
+    clear.putalpha(0)
+    ref = make_ref(request.init_image.path.with_name("clear.png"), clear)
+    result = picture_of(engine, replace(request, init_image=ref))
+    assert result.getchannel("A").getbbox() == (16, 16, 48, 48)
+
+
+def test_another_size_of_the_result_is_no_reason_to_go_on_from_a_picture_of_the_wrong_size(engine, make):
+    chain = (Card(StageKind.INPAINT, steps=STEPS, strength=1.0),)
+    whole, working = (make(size=(128, 128), chain=chain, own_size=own, width=64, height=64) for own in (True, False))
+    fresh = picture_of(engine, working)
+    engine._workshop.cache.clear()
+    picture_of(engine, whole)
+    result = engine.run(working, Recorder(), NEVER)
+    assert result.image.size == (64, 64)
+    assert result.image.tobytes() == fresh.tobytes()
+
+
+@pytest.mark.parametrize("own_size", [True, False])
+def test_a_control_image_of_the_picture_s_size_lies_on_it_in_a_close_up_too(make, own_size):
+    request = make(size=(400, 300), box=(300, 40, 340, 80), masked_only=True, own_size=own_size, width=128, height=64)
+    frames = Frames(request)
+    view = frames.view(frames.begin())
+    same = load_image(request.init_image.path)
+    assert frames.seen(same, view).tobytes() == view.image.tobytes()
+    assert frames.seen(make_picture((50, 50)), view).size == (128, 64)
 
 
 def test_at_the_working_size_the_rest_is_the_placed_picture(engine, make):
