@@ -14,6 +14,10 @@ from types import TracebackType
 
 import psutil
 
+from desktop_app.core.errors import CheckpointError
+from desktop_app.store.any_checkpoint import family_at
+from desktop_app.store.checkpoint_files import choose_variant, weight_files
+
 PIECE = 8 * 1024 * 1024
 """Bytes read at once; after each it may be told to stop."""
 
@@ -31,8 +35,10 @@ class Prefetch:
         self.read_bytes = 0
 
     def __enter__(self) -> Prefetch:
-        size = sum(file.stat().st_size for file in self._files)
-        if self._files and size <= psutil.virtual_memory().available * SHARE:
+        size = 0
+        with contextlib.suppress(OSError):  # gone meanwhile, which loading tells
+            size = sum(file.stat().st_size for file in self._files)
+        if 0 < size <= psutil.virtual_memory().available * SHARE:
             self._thread = threading.Thread(target=self._read, name="prefetch", daemon=True)
             self._thread.start()
         return self
@@ -52,6 +58,11 @@ class Prefetch:
 
 
 def _weights(path: Path) -> list[Path]:
-    with contextlib.suppress(OSError):
-        return [path] if path.is_file() else sorted(path.glob("*/*.safetensors"))
+    """The files that will be loaded; of a folder those of the one variant."""
+    with contextlib.suppress(OSError, CheckpointError):
+        if path.is_file():
+            return [path]
+        parts = family_at(path).weighted
+        variant = choose_variant(path, parts)
+        return [file for part in parts for file in weight_files(path, part, variant)]
     return []
