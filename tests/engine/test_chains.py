@@ -12,11 +12,12 @@ from engine_runs import NEVER, Recorder
 from PIL import Image, ImageStat
 from support import make_picture, make_ref
 from tiny import write_stable_diffusion
+from tiny_control import write_control_net, write_depth_decoder
 from tiny_kandinsky import write_decoder, write_prior
 from tiny_upscalers import write_latent_upscaler, write_x4_upscaler
 
 from desktop_app.core.chain import Card
-from desktop_app.core.conditions import ColourMatch
+from desktop_app.core.conditions import ColourMatch, Control, ControlMode
 from desktop_app.core.engine import Phase
 from desktop_app.core.errors import Cancelled, RequestError
 from desktop_app.core.kinds import StageKind
@@ -65,7 +66,7 @@ def make(folders, paths):
     store = CheckpointStore(paths)
 
     def make(*cards, init_image=None, mask=None, **changes):
-        named = [replace(card, checkpoint=str(folders[card.checkpoint]) if card.checkpoint else "") for card in cards]
+        named = [replace(card, checkpoint=str(folders.get(card.checkpoint, card.checkpoint))) for card in cards]
         usual = Params("the cat", "dog", guidance_scale=4.0, steps=STEPS, checkpoint=str(folders["first"]), recipe="")
         if not init_image:
             usual = replace(usual, width=64, height=64)
@@ -149,6 +150,92 @@ def test_a_picture_is_enlarged_eight_times_through_both_upscalers(engine, make, 
     assert result.image.size == (512, 512)
     assert result.image.tobytes() == theirs.tobytes()
     assert [each.image.size for each in result.intermediates] == [(64, 64), (128, 128)]
+
+
+def test_the_latent_upscaler_gets_the_latents_themselves_where_its_vae_is_the_same(engine, folders, make, picture):
+    double_folder = shutil.copytree(folders["double"], folders["double"].with_name("double-same"))
+    shutil.rmtree(double_folder / "vae")
+    shutil.copytree(folders["first"] / "vae", double_folder / "vae")
+    generator = noise()
+    init = Image.open(picture.path).convert("RGB")
+    latents = i2i(folders["first"], init, 0.6, generator, output_type="latent").images
+    double = bare("StableDiffusionLatentUpscalePipeline", double_folder)
+    twice = double("the cat", image=latents, negative_prompt="dog", generator=generator, **NUMBERS).images[0]
+    result = run(engine, make(card(str(double_folder), StageKind.LATENT_UPSCALE), init_image=picture, strength=0.6))
+    assert result.image.tobytes() == twice.tobytes()
+
+
+def test_depth_is_followed_and_the_result_restyled_by_another_checkpoint(engine, folders, make, picture, tmp_path):
+    """The guide's ControlNet with a depth map (its pipeline counts that 0.8), and its restyling."""
+    net = write_control_net(tmp_path / "depth", folders["first"])
+    depth = make_ref(tmp_path / "depth.png", make_picture((64, 64), "RGB", 9))
+    generator = noise()
+    follow = bare("StableDiffusionControlNetImg2ImgPipeline", folders["first"], controlnet=bare_net(net))
+    init, hint = (Image.open(ref.path).convert("RGB") for ref in (picture, depth))
+    followed = follow(
+        "the cat", image=init, control_image=hint, strength=0.6, negative_prompt="dog", generator=generator, **NUMBERS
+    ).images[0]
+    restyle = bare("StableDiffusionImg2ImgPipeline", folders["stranger"])
+    theirs = restyle(
+        "elden ring style astronaut in a jungle",
+        image=followed,
+        negative_prompt="ugly",
+        strength=0.45,
+        num_inference_steps=10,
+        guidance_scale=10.5,
+        generator=generator,
+    ).images[0]
+    last = Card(
+        StageKind.IMAGE_TO_IMAGE,
+        "stranger",
+        "elden ring style astronaut in a jungle",
+        "ugly",
+        strength=0.45,
+        steps=10,
+        guidance_scale=10.5,
+    )
+    control = Control(ControlMode.DEPTH, str(net), depth, derive=False, weight=0.8)
+    result = run(engine, make(last, init_image=picture, strength=0.6, controls=(control,)))
+    assert result.intermediates[0].image.tobytes() == followed.tobytes()
+    assert result.image.tobytes() == theirs.tobytes()
+
+
+def bare_net(folder):
+    import torch
+    from diffusers import ControlNetModel
+
+    return ControlNetModel.from_pretrained(folder, dtype=torch.float32)
+
+
+def test_kandinsky_follows_the_depth_by_a_decoder_of_its_own(engine, folders, make, picture, tmp_path):
+    import numpy
+    import torch
+
+    decoder = write_depth_decoder(tmp_path / "decoder", str(folders["prior"]))
+    depth = make_ref(tmp_path / "depth.png", make_picture((64, 64), "RGB", 9))
+    generator = noise()
+    prior = bare("KandinskyV22PriorPipeline", folders["prior"])
+    embeds = prior("the cat", negative_prompt="dog", num_inference_steps=25, guidance_scale=4.0, generator=generator)
+    hint = torch.from_numpy(numpy.array(Image.open(depth.path).convert("RGB"))).permute(2, 0, 1)[None].float() / 255
+    follow = bare("KandinskyV22ControlnetImg2ImgPipeline", decoder)
+    init = Image.open(picture.path).convert("RGB")
+    theirs = follow(
+        image=init, hint=hint, strength=0.5, width=64, height=64, generator=generator, **embeds, **NUMBERS
+    ).images[0]
+    control = Control(ControlMode.DEPTH, "", depth, derive=False)
+    result = run(engine, make(init_image=picture, strength=0.5, checkpoint=str(decoder), controls=(control,)))
+    assert result.image.tobytes() == theirs.tobytes()
+
+
+def test_a_control_image_of_another_net_runs_its_stage_again(engine, folders, make, picture, tmp_path):
+    nets = [write_control_net(tmp_path / f"net-{seed}", folders["first"], seed=seed) for seed in (1, 2)]
+    controls = [(Control(ControlMode.CANNY, str(net)),) for net in nets]
+    requests = [make(card("twin"), init_image=picture, strength=0.6, controls=each) for each in controls]
+    run(engine, requests[0])
+    assert run(engine, requests[1]).reused == 0
+    assert run(engine, requests[0]).reused == 1
+    shutil.copytree(nets[1], nets[0], dirs_exist_ok=True)
+    assert run(engine, requests[0]).reused == 0
 
 
 def test_an_upscaler_alone_takes_the_picture_as_it_is(engine, make, folders, tmp_path):
