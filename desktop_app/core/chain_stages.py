@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 
-from desktop_app.core.chain import PROMPT, Card
+from desktop_app.core.chain import PROMPT, Card, card_from_json
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.errors import CheckpointError, RequestError
 from desktop_app.core.families import LATENT_UPSCALER, UPSCALER, family_named
-from desktop_app.core.family import MARKS, Family
+from desktop_app.core.family import MARKS, PRIOR_PARAMS, Family
 from desktop_app.core.kinds import FACTORS, UPSCALES, StageKind
-from desktop_app.core.params import DEFAULT_SCHEDULER, Params, clean_text, handover_step
+from desktop_app.core.params import DEFAULT_SCHEDULER, MAX_PROMPT_CHARS, Params, clean_text, handover_step
 from desktop_app.core.planned import Describe, Planned, least_strength, steps_of
 from desktop_app.core.request import Stage
 
@@ -19,10 +20,11 @@ _UPSCALERS = {StageKind.LATENT_UPSCALE: LATENT_UPSCALER, StageKind.UPSCALE: UPSC
 
 @dataclass(frozen=True)
 class _Place:
-    """A card and where it stands: ``index`` from 0 in `Params.chain`."""
+    """A card and where it stands: ``index`` from 0 in `Params.chain`. ``prior`` is the one that was chosen for it."""
 
     card: Card
     index: int
+    prior: str = ""
 
     def error(self, title: str, detail: str, hint: str) -> RequestError:
         """An error that is shown in the card; the first stage is number 1."""
@@ -38,13 +40,45 @@ def add_cards(
     stages = list(planned)
     for index, card in enumerate(params.chain):
         if card.is_on:
-            place = _Place(card, index)
+            place = _Place(card, index, _chosen_prior(params, card, info))
+            _check_values(place)
             known = _describe(place, info, describe)
             _check(place, known, has_picture=bool(stages) or not params.first_stage, has_mask=has_mask)
             if card.refines:
                 stages[-1] = _cut(place, known, stages)
-            stages.append(_plan(params, place, known, stages))
+            stages.append(_plan(params, place, known, stages, describe))
     return stages
+
+
+def taken_by_cards(params: Params, info: CheckpointInfo, describe: Describe | None) -> frozenset[str]:
+    """The fields of `Params` beside the prompts that cards take although the first stage may not."""
+    taken: set[str] = set()
+    for card in params.chain:
+        if card.is_on and card.kind is not StageKind.PIXEL_UPSCALE:
+            with contextlib.suppress(CheckpointError):
+                family = family_named((describe(card.checkpoint) if card.checkpoint and describe else info).family)
+                taken |= set(PRIOR_PARAMS) if family and family.prior else set()
+                taken |= set(MARKS) if family and set(MARKS) & set(family.keywords) else set()
+    return frozenset(taken)
+
+
+def _check_values(place: _Place) -> None:
+    """Raise `RequestError` where a value is out of its range, as it may be in a file of anybody."""
+    try:
+        card_from_json(place.card.to_json())
+    except (KeyError, TypeError, ValueError) as e:
+        raise place.error("A value of the stage is out of range", str(e), "Correct it in the card.") from e
+    for text in (place.card.prompt, place.card.negative_prompt):
+        if len(text or "") > MAX_PROMPT_CHARS:
+            detail = f"{len(text or ''):,} characters, at most {MAX_PROMPT_CHARS:,} are taken"
+            raise place.error("The prompt of the stage is too long", detail, "Shorten it.")
+
+
+def _chosen_prior(params: Params, card: Card, info: CheckpointInfo) -> str:
+    """That of the first stage where it has the same checkpoint, and any where the first stage takes none."""
+    first = family_named(info.family)
+    is_own = card.checkpoint in ("", params.checkpoint)
+    return params.prior if is_own or not (first and first.prior) else ""
 
 
 def _describe(place: _Place, info: CheckpointInfo, describe: Describe | None) -> CheckpointInfo:
@@ -102,7 +136,9 @@ def _cut(place: _Place, info: CheckpointInfo, stages: list[Planned]) -> Planned:
     return before.with_stage(replace(stage, end=share))
 
 
-def _plan(params: Params, place: _Place, info: CheckpointInfo, before: list[Planned]) -> Planned:
+def _plan(
+    params: Params, place: _Place, info: CheckpointInfo, before: list[Planned], describe: Describe | None
+) -> Planned:
     card = place.card
     if card.kind is StageKind.PIXEL_UPSCALE:
         stage = Stage(card.kind, card.checkpoint, "", steps=1, is_card=True)
@@ -110,6 +146,9 @@ def _plan(params: Params, place: _Place, info: CheckpointInfo, before: list[Plan
     family = family_named(info.family)
     if family is None:
         raise place.error("The family of the checkpoint is not known", info.family, "Choose another.")
+    if family.reads_controls:
+        hint = "Let it run the first stage, or choose another checkpoint."
+        raise place.error("This checkpoint needs a control image", f"{info.label} in a stage that has none", hint)
     stage = _stage(params, place, info, family)
     if card.refines:
         stage = replace(stage, steps=before[-1].stage.steps, strength=1.0, begin=card.begin)
@@ -117,19 +156,35 @@ def _plan(params: Params, place: _Place, info: CheckpointInfo, before: list[Plan
         detail = f"{card.steps} steps at strength {card.strength:g} are less than one"
         hint = f"Raise its strength to {least_strength(card.steps)} or more, or take more steps."
         raise place.error("A stage of the chain would run no step", detail, hint)
+    if family.prior:
+        _check_prior(place, info, family, stage.prior, describe)
     return Planned(stage, info, family, factor=FACTORS.get(card.kind, 1))
+
+
+def _check_prior(place: _Place, info: CheckpointInfo, family: Family, ref: str, describe: Describe | None) -> None:
+    if not ref:
+        detail, hint = f"{info.label} names none", "Choose one for the first stage: the card takes it too."
+        raise place.error("The checkpoint has no prior", detail, hint)
+    if describe is None:
+        return
+    try:
+        prior = describe(ref)
+    except CheckpointError as e:
+        raise place.error(f"Prior: {e.title}", e.detail, e.hint) from e
+    if prior.family != family.prior:
+        detail = f"{prior.label} is of the family {prior.family}, {info.label} needs one of {family.prior}"
+        raise place.error("The prior does not fit the checkpoint", detail, "Choose another prior, or none.")
 
 
 def _stage(params: Params, place: _Place, info: CheckpointInfo, family: Family) -> Stage:
     card = place.card
-    is_own = not card.checkpoint or card.checkpoint == params.checkpoint
     values = {name: getattr(card, name) for name in ("guidance_scale", "strength") if family.takes(name)}
     if card.kind is StageKind.UPSCALE:
         values["noise_level"] = card.noise_level
     if family.takes("negative_prompt"):
         values["negative_prompt"] = _own(card.negative_prompt, params.negative_prompt)
     if family.prior:
-        values["prior"] = (params.prior if is_own else "") or info.prior
+        values["prior"] = place.prior or info.prior
         values |= {name: getattr(params, name) for name in ("prior_steps", "prior_guidance_scale")}
     if any(name in family.keywords for name in MARKS):
         values |= {name: getattr(params, name) for name in MARKS}

@@ -7,8 +7,8 @@ from enum import Enum
 from pathlib import Path
 
 from desktop_app.core.conditions import ControlMode
+from desktop_app.core.kinds import StageKind
 from desktop_app.core.memory import PartSize
-from desktop_app.core.request import StageKind
 
 PAINTING = frozenset({StageKind.IMAGE_TO_IMAGE, StageKind.TEXT_TO_IMAGE, StageKind.INPAINT})
 """Stages by which a picture begins; the others go on with one, or paint nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,10 @@ from typing import Any
 from PIL import Image
 
 from desktop_app.core.errors import RequestError
-from desktop_app.core.plain_data import as_number, as_text
+from desktop_app.core.plain_data import as_count_between, as_text
+
+MAX_SIDE = 1_000_000
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 FindImages = Mapping[str, Path]
 """By hash of its pixels, where a picture lies on this machine."""
@@ -56,7 +60,9 @@ def image_from_json(data: Any, find_image: FindImages | None = None, what: str =
         return None
     try:
         sha256 = as_text(data["sha256"])
-        size = (as_number(data["width"], int), as_number(data["height"], int))
+        if not _SHA256.fullmatch(sha256):  # it becomes the name of a file
+            raise ValueError(f"{sha256[:80]!r} is no hash of pixels")
+        size = (as_count_between(data["width"], 1, MAX_SIDE), as_count_between(data["height"], 1, MAX_SIDE))
         return ImageRef(sha256, size, (find_image or {}).get(sha256, Path()), as_text(data.get("name", "")))
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as e:
         raise RequestError("The request cannot be read", f"{what}: {type(e).__name__}: {e}", "") from e

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, TypeVar
 
 N = TypeVar("N", int, float)
+
+_NAMES = {int: "a whole number", float: "a number"}
 
 
 def as_text(value: Any) -> str:
@@ -16,9 +19,10 @@ def as_text(value: Any) -> str:
 
 def as_number(value: Any, kind: type[N]) -> N:
     """``value``, a number of ``kind``. Raises TypeError."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or kind(value) != value:
-        raise TypeError(f"{value!r} is not {kind.__name__}")
-    return kind(value)
+    with contextlib.suppress(OverflowError, ValueError):  # infinity is no whole number, nor is anything else
+        if isinstance(value, int | float) and not isinstance(value, bool) and kind(value) == value:
+            return kind(value)
+    raise TypeError(f"{str(value)[:80]} is not {_NAMES[kind]}")
 
 
 def as_share(value: Any, least: float = 0.0, most: float = 1.0) -> float:

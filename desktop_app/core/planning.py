@@ -17,12 +17,23 @@ from desktop_app.core.choices import resolve_choices
 from desktop_app.core.errors import RequestError
 from desktop_app.core.kinds import UPSCALES, StageKind
 from desktop_app.core.params import MAX_RANDOM_SEED, MAX_SEED, MULTIPLE, PARAM_SPECS, Params, validate
-from desktop_app.core.placement import LONGEST_SIDE, Placement, Size, plan_placement, taken_back_size, working_size
+from desktop_app.core.placement import (
+    LONGEST_SIDE,
+    Placement,
+    Size,
+    masked_fit,
+    plan_placement,
+    taken_back_size,
+    working_size,
+)
 from desktop_app.core.planned import Describe, Planned
 from desktop_app.core.prompting import resolve_prompts
 from desktop_app.core.request import ImageRef, Request
 from desktop_app.core.stages import Staging, plan_stages
 from desktop_app.core.styles import Style, find_style
+
+USUAL_SIDE = 512
+"""Pixels; of a checkpoint that does not say on which it was trained."""
 
 MAX_RESULT_PIXELS = 100_000_000
 """Of what a chain makes; the loader takes no larger picture."""
@@ -88,6 +99,7 @@ def build_request(
     """
     size = init_image.size if init_image else None
     params = _with_prompts(params, styles, seed)
+    _check_mask(mask, size)
     facts, staging = _plan(params, size, info, describe, describe_adapter, has_mask=mask is not None)
     width, height = facts.working_size
     is_masked = any(kind is StageKind.INPAINT for kind in facts.stage_kinds)
@@ -121,10 +133,14 @@ def _plan(
     has_init_image = init_size is not None
     staging = plan_stages(params, info, describe, describe_adapter, has_init_image=has_init_image, has_mask=has_mask)
     planned = staging.planned
-    working = _working_size(params, init_size, info.native_size, planned)
-    placement = plan_placement(init_size, working, params.fit) if init_size else None
+    native = planned[0].info.native_size or info.native_size or USUAL_SIDE
+    working = _working_size(params, init_size, native, planned)
+    is_masked = has_mask and any(each.stage.kind is StageKind.INPAINT for each in planned)
+    fit = masked_fit(init_size, working, params.fit) if init_size and is_masked else params.fit
+    placement = plan_placement(init_size, working, fit) if init_size else None
     sizes = _sizes(working, planned)
-    is_whole = has_mask and params.masked_only and planned[0].stage.kind is StageKind.INPAINT
+    result_size = taken_back_size(placement, sizes[-1], own_size=params.own_size)
+    is_whole = all(each.stage.kind is StageKind.INPAINT for each in planned) and (params.own_size or params.masked_only)
     last = planned[-1].stage
     first = planned[0].stage
     steps = tuple(each.steps for each in planned)
@@ -132,17 +148,32 @@ def _plan(
         steps=first.steps,
         effective_steps=sum(steps),
         working_size=working,
-        result_size=taken_back_size(placement, sizes[-1], own_size=params.own_size or is_whole),
+        result_size=init_size if init_size and is_whole else result_size,
         placement=placement,
         stage_steps=steps,
         prior_steps=first.prior_steps if first.prior else 0,
         takes_over=last.begin > 0 and not last.is_card,
-        unused=staging.unused,
+        unused=(*staging.unused, *_unused_size(params, working, planned)),
         stage_kinds=tuple(each.stage.kind for each in planned),
         sizes=sizes,
         cards=sum(each.stage.is_card for each in planned),
     )
     return facts, staging
+
+
+def _check_mask(mask: ImageRef | None, init_size: Size | None) -> None:
+    if mask and init_size is None:
+        raise RequestError("A mask needs a picture", "there is no init image", "Open a picture.", param="mask")
+    if mask and mask.size != init_size and init_size:
+        sizes = f"{mask.size[0]} × {mask.size[1]} and {init_size[0]} × {init_size[1]} pixels"
+        raise RequestError("The mask does not fit the init image", sizes, "Make one of the same size.", param="mask")
+
+
+def _unused_size(params: Params, working: Size, planned: Sequence[Planned]) -> tuple[str, ...]:
+    """A sentence where an upscaler begins, and a size is set."""
+    if planned[0].stage.kind not in UPSCALES or params.width is None or (params.width, params.height) == working:
+        return ()
+    return ("Width and height are not used. An upscaler that comes first takes the picture at its own size",)
 
 
 def _with_prompts(params: Params, styles: Sequence[Style], seed: int) -> Params:

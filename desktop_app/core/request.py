@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from desktop_app.core.chain import MAX_CARDS, Card
+from desktop_app.core.checkpoint import STARTER
 from desktop_app.core.conditions import (
     MAX_ADAPTERS,
     MAX_CONTROLS,
@@ -20,10 +21,19 @@ from desktop_app.core.conditions import (
     control_from_json,
 )
 from desktop_app.core.errors import RequestError
+from desktop_app.core.family import MARKS
 from desktop_app.core.image_ref import FindImages, ImageRef, hash_pixels, image_from_json
 from desktop_app.core.kinds import UPSCALES, StageKind
-from desktop_app.core.params import DEFAULT_SCHEDULER, Fit, Params, clean_text, effective_steps, handover_step
-from desktop_app.core.plain_data import as_flag, as_number, as_share, as_text
+from desktop_app.core.params import (
+    DEFAULT_SCHEDULER,
+    PARAM_SPECS,
+    Fit,
+    Params,
+    clean_text,
+    effective_steps,
+    handover_step,
+)
+from desktop_app.core.plain_data import as_count_between, as_flag, as_number, as_share, as_text
 
 __all__ = [
     "REQUEST_VERSION",
@@ -37,6 +47,8 @@ __all__ = [
 ]
 
 REQUEST_VERSION = 1
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -152,8 +164,9 @@ class Request:
 
     def to_params(self) -> Params:
         """The controls' values that make this request again; with its ``init_image`` and its ``mask``."""
-        first = next((stage for stage in self.stages if not stage.is_card), self.stages[0])
-        own = [stage for stage in self.stages if not stage.is_card]
+        first, own = self._shown, [stage for stage in self.stages if not stage.is_card]
+        with_prior = next((stage for stage in (first, *self.stages) if stage.prior), first)
+        is_at_own_size = self.stages[0].kind in UPSCALES  # an upscaler takes a picture of any size as it is
         return Params(
             prompt=first.prompt,
             negative_prompt=first.negative_prompt,
@@ -162,16 +175,17 @@ class Request:
             steps=first.steps,
             seed=self.seed,
             scheduler=first.scheduler,
-            width=self.width,
-            height=self.height,
+            width=None if is_at_own_size else self.width,
+            height=None if is_at_own_size else self.height,
             fit=self.fit,
             own_size=self.own_size,
-            checkpoint=first.checkpoint,
+            checkpoint=STARTER if first.kind is StageKind.PIXEL_UPSCALE else first.checkpoint,
             recipe=self.recipe,
-            prior=first.prior,
-            prior_steps=first.prior_steps,
-            prior_guidance_scale=first.prior_guidance_scale,
+            prior=with_prior.prior,
+            prior_steps=with_prior.prior_steps,
+            prior_guidance_scale=with_prior.prior_guidance_scale,
             **_refiner_params(own or [first]),
+            **_marks([*own[::-1], *self.stages]),
             original_width=first.original_width,
             original_height=first.original_height,
             first_stage=bool(own),
@@ -184,12 +198,21 @@ class Request:
             colour_match=self.colour_match,
         )
 
+    @property
+    def _shown(self) -> Stage:
+        """The stage whose values the controls show: the first one, or the card that adapters or a prior were for."""
+        own = [stage for stage in self.stages if not stage.is_card]
+        painting = [stage for stage in self.stages if stage.kind is not StageKind.PIXEL_UPSCALE]
+        adapted = [stage for stage in painting if stage.adapters]
+        return (own or adapted or [stage for stage in painting if stage.prior] or painting or list(self.stages))[0]
+
 
 def _card(stage: Stage, first: Stage) -> Card:
     """What the user set to get ``stage``: what it has in common with the ``first`` one is inherited."""
+    is_file = stage.kind is StageKind.PIXEL_UPSCALE
     return Card(
         kind=stage.kind,
-        checkpoint=stage.checkpoint if stage.checkpoint != first.checkpoint else "",
+        checkpoint=stage.checkpoint if stage.checkpoint != first.checkpoint or is_file else "",
         prompt=stage.prompt if stage.prompt != first.prompt else None,
         negative_prompt=stage.negative_prompt if stage.negative_prompt != first.negative_prompt else None,
         strength=stage.strength,
@@ -202,15 +225,19 @@ def _card(stage: Stage, first: Stage) -> Card:
 
 
 def _refiner_params(stages: list[Stage]) -> dict[str, Any]:
-    """The fields of `Params` that tell of a refiner, the second of the ``stages`` that are no cards, if there is one;
-    the marks are those of the last.
-    """
+    """The fields of `Params` that tell of a refiner: the second of ``stages``, which are no cards, if there is one."""
     last = stages[-1]
-    marks = {"aesthetic_score": last.aesthetic_score, "negative_aesthetic_score": last.negative_aesthetic_score}
     if len(stages) == 1:
-        return marks
+        return {}
     way = {"refiner_share": last.begin} if last.begin > 0 else {"refiner_strength": last.strength}
-    return {"refiner": last.checkpoint, **way, **marks}
+    return {"refiner": last.checkpoint, **way}
+
+
+def _marks(stages: list[Stage]) -> dict[str, Any]:
+    """Those of the first of ``stages`` that has others than the usual ones: all that take any have the same."""
+    usual = Stage(StageKind.IMAGE_TO_IMAGE, "", "")
+    marks = [{name: getattr(stage, name) for name in MARKS} for stage in (*stages, usual)]
+    return next((each for each in marks if each != marks[-1]), marks[-1])
 
 
 def request_from_json(data: Any, find_image: FindImages | None = None) -> Request:
@@ -232,16 +259,16 @@ def request_from_json(data: Any, find_image: FindImages | None = None) -> Reques
         return Request(
             stages=stages,
             seed=as_number(data["seed"], int),
-            width=as_number(data["width"], int),
-            height=as_number(data["height"], int),
+            width=_side(data["width"]),
+            height=_side(data["height"]),
             init_image=image_from_json(data.get("init_image"), find_image),
             fit=Fit(data.get("fit", Fit.CROP.value)),
-            own_size=bool(data.get("own_size", True)),
+            own_size=as_flag(data.get("own_size", True)),
             recipe=as_text(data.get("recipe", "")),
             mask=image_from_json(data.get("mask"), find_image, "mask"),
-            mask_feather=as_number(data.get("mask_feather", 0), int),
+            mask_feather=_in_range("mask_feather", data.get("mask_feather", 0)),
             masked_only=as_flag(data.get("masked_only", False)),
-            mask_padding=as_number(data.get("mask_padding", 32), int),
+            mask_padding=_in_range("mask_padding", data.get("mask_padding", 32)),
             colour_match=ColourMatch(data.get("colour_match", ColourMatch.OFF.value)),
         )
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as e:
@@ -258,8 +285,8 @@ def _stage_from_json(data: Any, find_image: FindImages | None) -> Stage:
         steps=as_number(data["steps"], int),
         guidance_scale=as_number(data["guidance_scale"], float),
         scheduler=as_text(data.get("scheduler", DEFAULT_SCHEDULER)),
-        controls=tuple(control_from_json(each, find_image) for each in data.get("controls", ())[:MAX_CONTROLS]),
-        adapters=tuple(adapter_from_json(each, find_image) for each in data.get("adapters", ())[:MAX_ADAPTERS]),
+        controls=_items(data.get("controls", ()), MAX_CONTROLS, lambda each: control_from_json(each, find_image)),
+        adapters=_items(data.get("adapters", ()), MAX_ADAPTERS, lambda each: adapter_from_json(each, find_image)),
         **{name: read(data[name]) for name, read in _LATER_FIELDS.items() if name in data},
     )
 
@@ -270,7 +297,25 @@ def _painting(kind: StageKind) -> StageKind:
     return kind
 
 
-def _side(value: Any) -> int | None:
+def _items(data: Any, most: int, read: Callable[[Any], T]) -> tuple[T, ...]:
+    if not isinstance(data, list | tuple):
+        raise TypeError(f"{str(data)[:80]} is not a list")
+    if len(data) > most:
+        raise ValueError(f"{len(data)} control images or adapters; at most {most} are taken")
+    return tuple(read(each) for each in data)
+
+
+def _side(value: Any) -> int:
+    """Of a working size: that of an upscaler may be any up to the largest."""
+    return as_count_between(value, 1, int(PARAM_SPECS["width"].maximum or 0))
+
+
+def _in_range(name: str, value: Any) -> int:
+    spec = PARAM_SPECS[name]
+    return as_count_between(value, int(spec.minimum or 0), int(spec.maximum or 0))
+
+
+def _original_side(value: Any) -> int | None:
     return None if value is None else as_number(value, int)
 
 
@@ -282,8 +327,8 @@ _LATER_FIELDS: dict[str, Callable[[Any], Any]] = {
     "end": as_share,
     "aesthetic_score": lambda value: as_number(value, float),
     "negative_aesthetic_score": lambda value: as_number(value, float),
-    "original_width": _side,
-    "original_height": _side,
+    "original_width": _original_side,
+    "original_height": _original_side,
     "noise_level": lambda value: as_number(value, int),
     "is_card": as_flag,
 }

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from desktop_app.core.adapter import DescribeAdapter, active, check_adapters, unused_adapters
-from desktop_app.core.chain_stages import add_cards
+from desktop_app.core.chain_stages import add_cards, taken_by_cards
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.conditions import Adapter, Control
 from desktop_app.core.controls import check_control_stage, check_controls, unused_by_controls
@@ -23,6 +23,17 @@ from desktop_app.core.schedulers import SCHEDULERS
 from desktop_app.core.weighting import parse
 
 USUAL = Params()
+
+_OF_THE_FIRST_STAGE = (
+    "strength",
+    "guidance_scale",
+    "steps",
+    "scheduler",
+    "original_width",
+    "original_height",
+    "controls",
+    *REFINER_PARAMS,
+)
 
 
 @dataclass(frozen=True)
@@ -52,10 +63,9 @@ def plan_stages(
     """The stages for ``params`` with the checkpoint ``info``. ``describe`` tells of the other checkpoints and
     ``describe_adapter`` of adapters; where it is None, they are taken as they are. Raises `RequestError`.
     """
-    family = family_of_checkpoint(info)
     if not params.first_stage:
-        _check_skipping(params, has_init_image=has_init_image)
-        return Staging(tuple(add_cards(params, [], info, describe, has_mask=has_mask)), ())
+        return _plan_cards(params, info, describe, describe_adapter, has_init_image=has_init_image, has_mask=has_mask)
+    family = family_of_checkpoint(info)
     kind = _choose_kind(info, family, has_init_image=has_init_image, has_mask=has_mask)
     own = _own_stages(params, Planned(_first_stage(params, info, family, kind), info, family), describe)
     check_controls(params.controls, info, family, describe, has_init_image=has_init_image)
@@ -66,11 +76,40 @@ def plan_stages(
     adapters = active(params.adapters)
     planned = [_adapt(each, params.checkpoint, adapters) for each in planned]
     unused = (
-        *_unused(params, family, has_init_image=has_init_image),
+        *_unused(params, family, taken_by_cards(params, info, describe), has_init_image=has_init_image),
         *unused_by_controls(params.controls, family),
         *(unused_adapters(adapters, _prompts(planned), describe_adapter) if describe_adapter else ()),
     )
     return Staging(tuple(planned), unused)
+
+
+def _plan_cards(
+    params: Params,
+    info: CheckpointInfo,
+    describe: Describe | None,
+    describe_adapter: DescribeAdapter | None,
+    *,
+    has_init_image: bool,
+    has_mask: bool,
+) -> Staging:
+    """The stages of the chain alone, the first one being off."""
+    _check_skipping(params, has_init_image=has_init_image)
+    planned = add_cards(params, [], info, describe, has_mask=has_mask)
+    adapters = active(params.adapters)
+    is_adapted = any(_takes_adapters(each, params.checkpoint) for each in planned)
+    if is_adapted:
+        check_adapters(adapters, info, family_of_checkpoint(info), describe_adapter)
+        planned = [_adapt(each, params.checkpoint, adapters) for each in planned]
+    unused = []
+    if _on(params.controls):
+        unused.append("Control images are not used. The first stage, which follows them, is off")
+    if adapters and not is_adapted:
+        unused.append("Adapters are not used. No stage runs with the checkpoint that they were chosen for")
+    if has_mask and not any(each.stage.kind is StageKind.INPAINT for each in planned):
+        unused.append("The mask is not used. No stage paints inside it")
+    if is_adapted and describe_adapter:
+        unused += unused_adapters(adapters, _prompts(planned), describe_adapter)
+    return Staging(tuple(planned), tuple(unused))
 
 
 def _on(controls: tuple[Control, ...]) -> tuple[Control, ...]:
@@ -79,10 +118,13 @@ def _on(controls: tuple[Control, ...]) -> tuple[Control, ...]:
 
 def _adapt(planned: Planned, checkpoint: str, adapters: tuple[Adapter, ...]) -> Planned:
     """The stage with ``adapters``, if it runs on the ``checkpoint`` that they were chosen for."""
-    stage = planned.stage
-    if stage.checkpoint != checkpoint or stage.kind in UPSCALES:
+    if not _takes_adapters(planned, checkpoint):
         return planned
-    return planned.with_stage(replace(stage, adapters=adapters))
+    return planned.with_stage(replace(planned.stage, adapters=adapters))
+
+
+def _takes_adapters(planned: Planned, checkpoint: str) -> bool:
+    return planned.stage.checkpoint == checkpoint and planned.stage.kind not in UPSCALES
 
 
 def _prompts(planned: list[Planned]) -> list[str]:
@@ -121,9 +163,11 @@ def family_of_checkpoint(info: CheckpointInfo) -> Family:
     return family
 
 
-def refuse_unused(names: Iterable[str], params: Params, info: CheckpointInfo) -> None:
+def refuse_unused(names: Iterable[str], params: Params, info: CheckpointInfo, describe: Describe | None = None) -> None:
     """Raise `RequestError` when one of ``names``, fields of ``params`` that were given expressly, has no effect."""
-    reasons = _reasons(params, family_of_checkpoint(info))
+    reasons = _reasons(params, family_of_checkpoint(info), taken_by_cards(params, info, describe))
+    if not params.first_stage:
+        reasons |= {name: "The first stage is off." for name in _OF_THE_FIRST_STAGE if name in reasons}
     for name in names:
         is_plain = name == "scheduler" and params.scheduler == DEFAULT_SCHEDULER
         if (reason := reasons[name]) and not is_plain:
@@ -280,9 +324,9 @@ def _describe(describe: Describe, ref: str, param: str) -> CheckpointInfo:
         raise RequestError(f"{PARAM_SPECS[param].label}: {e.title}", e.detail, e.hint, param=param) from e
 
 
-def _unused(params: Params, family: Family, *, has_init_image: bool) -> tuple[str, ...]:
+def _unused(params: Params, family: Family, by_cards: frozenset[str], *, has_init_image: bool) -> tuple[str, ...]:
     """A sentence for each value that differs from the usual one and has no effect."""
-    reasons = _reasons(params, family)
+    reasons = _reasons(params, family, by_cards)
     if not has_init_image:
         reasons["strength"] = ""
     changed = [name for name, reason in reasons.items() if reason and getattr(params, name) != getattr(USUAL, name)]
@@ -298,9 +342,9 @@ def _unread_weights(params: Params, family: Family) -> tuple[str, ...]:
     return ("Weights are not used. This family of checkpoints reads brackets and signs in the prompt as plain text",)
 
 
-def _reasons(params: Params, family: Family) -> dict[str, str]:
-    """By field of `Params`, why it has no effect; empty where it has."""
+def _reasons(params: Params, family: Family, by_cards: frozenset[str]) -> dict[str, str]:
+    """By field of `Params`, why it has no effect; empty where it has, as those have that cards take, ``by_cards``."""
     reasons = {name: family.reason(name) for name in PARAM_SPECS}
     if family.takes("refiner") and not params.refiner:
         reasons |= dict.fromkeys((*REFINER_PARAMS[1:], *MARKS), "No refiner is chosen.")
-    return reasons
+    return {name: "" if name in by_cards else reason for name, reason in reasons.items()}

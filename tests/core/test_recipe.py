@@ -96,12 +96,9 @@ def test_the_chains_of_the_guide_are_there():
     assert restyle.negative_prompt == "ugly, deformed, disfigured, poor details, bad anatomy"
 
 
-UNLISTED = {"stable-diffusion-v1-5/stable-diffusion-inpainting": f"{SD} inpainting"}
-
-
 def family_of(ref: str) -> Family:
     entry = find_entry(read_catalog(PROJECT / "resources" / CATALOG_NAME), ref)
-    family = family_named(UNLISTED.get(ref) or (entry.family if entry else SD))
+    family = family_named(entry.family if entry else SD)
     assert family is not None
     return family
 
@@ -112,7 +109,8 @@ def describe(ref: str) -> CheckpointInfo:
     if ref == "depth-anything/Depth-Anything-V2-Small-hf":
         return CheckpointInfo(ref, ref, PROJECT, ANNOTATOR, 0, 8, 0, None, 0, (), mode=ControlMode.DEPTH)
     family = family_of(ref)
-    return CheckpointInfo(ref, ref, PROJECT, family.label, 512, 8, 77, None, 0, family.kinds)
+    prior = "kandinsky-community/kandinsky-2-2-prior" if family.prior else ""
+    return CheckpointInfo(ref, ref, PROJECT, family.label, 512, 8, 77, None, 0, family.kinds, prior=prior)
 
 
 def test_one_recipe_leaves_nothing_of_another_behind():
