@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -20,10 +20,11 @@ from desktop_app.core.outpaint import OVERLAP, Margins
 from desktop_app.core.parameters import read_generation_text
 from desktop_app.core.params import PARAM_SPECS, Params, params_from_json
 from desktop_app.core.plain_data import as_text
-from desktop_app.core.planning import build_requests
+from desktop_app.core.planning import build_requests, draw_seed
 from desktop_app.core.recipe import Recipe, refs_used
 from desktop_app.core.request import ImageRef, Request, image_from_json
 from desktop_app.core.styles import Style
+from desktop_app.core.sweep import Axis, sweep
 from desktop_app.core.variation import Variation, find_images
 from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.gallery import GalleryStore
@@ -180,10 +181,20 @@ class Document(QObject):
 
     def make_requests(self, count: int | None = None) -> list[Request]:
         """One request for each picture, resolved to the last seed. Raises `RequestError`, `StoreError`."""
+        return self._requests(self._params if count is None else replace(self._params, count=count))
+
+    def make_sweep(self, axes: Sequence[Axis]) -> list[Request]:
+        """One request for each picture of a sweep over ``axes``, all with the seed at hand, or with one that is drawn.
+
+        Raises `RequestError`, `StoreError`.
+        """
+        seed = draw_seed() if self._params.seed is None else self._params.seed
+        return [request for cell in sweep(self._params, axes, seed) for request in self._requests(cell.params)]
+
+    def _requests(self, params: Params) -> list[Request]:
         if self._checkpoint is None and self._checkpoint_error is None:
             self._describe_now()
         info = known_checkpoint(self.checkpoint_info, self._checkpoint_error)
-        params = self._params if count is None else replace(self._params, count=count)
         ref = self._init_image.ref if self._init_image else None
         return build_requests(
             params,

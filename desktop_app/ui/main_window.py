@@ -39,6 +39,7 @@ from desktop_app.ui.recipe_commands import RecipeCommands
 from desktop_app.ui.setting_commands import SettingCommands
 from desktop_app.ui.shortcuts import Shortcuts
 from desktop_app.ui.stage_card import FirstStageCard, StageCard
+from desktop_app.ui.sweep_commands import SweepCommands
 from desktop_app.ui.theme import GRID, Theme
 from desktop_app.ui.variation_strip import VariationStrip
 from desktop_app.ui.view_commands import ViewCommands
@@ -89,6 +90,7 @@ class MainWindow(QMainWindow):
         self.checkpoint_desk = CheckpointDesk(self)
         self.mask_commands = MaskCommands(self)
         self.recipe_commands = RecipeCommands(self)
+        self.sweep_commands = SweepCommands(self)
         self.view_commands = ViewCommands(self)
         self.setting_commands = SettingCommands(self)
         self._default_layout = self.saveState(LAYOUT_VERSION)
@@ -285,6 +287,7 @@ class MainWindow(QMainWindow):
         self.presenter.close()
         self.strip.model.close()
         self.commands.close()
+        self.sweep_commands.close()
         self.checkpoint_desk.close()
         self.parts.close()
 

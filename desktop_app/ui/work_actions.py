@@ -63,6 +63,14 @@ WORK_ACTIONS: tuple[ActionSpec, ...] = (
         "",
         QT_TRANSLATE_NOOP("Actions", "Finish the running picture, then pause the queue"),
     ),
+    ActionSpec(
+        "sweep",
+        "generate",
+        QT_TRANSLATE_NOOP("Actions", "S&weep…"),
+        ("Ctrl+Shift+W",),
+        "",
+        QT_TRANSLATE_NOOP("Actions", "The same picture with one or two values varied, in a labelled grid"),
+    ),
     ActionSpec("generate_1", "generate", "-"),
     ActionSpec(
         "pause",

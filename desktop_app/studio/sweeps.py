@@ -1,0 +1,141 @@
+"""Sweeps: queues a job for each picture of a sweep, and makes the labelled grid when the last one has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from PIL import Image
+from PySide6.QtCore import QObject, Signal
+
+from desktop_app.core.contact_sheet import contact_sheet
+from desktop_app.core.image import encode_png, load_image
+from desktop_app.core.sweep import Axis
+from desktop_app.core.variation import Variation
+from desktop_app.store.files import write_atomic
+from desktop_app.studio.document import Document
+from desktop_app.studio.jobs import Job, JobQueue
+from desktop_app.studio.pool import PoolRunner
+
+OPEN = "open"
+"""In the place of a picture whose job has not ended."""
+
+
+@dataclass
+class _Running:
+    """A sweep whose jobs are in the queue. ``pictures`` has for each job id its file, None where it made none."""
+
+    axes: tuple[Axis, ...]
+    title: str
+    pictures: dict[str, Path | str | None] = field(default_factory=dict)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will come."""
+        return OPEN not in self.pictures.values()
+
+
+@dataclass(frozen=True)
+class SweepSheet:
+    """The grid of a finished sweep, and how many of its pictures are there."""
+
+    image: Image.Image
+    title: str
+    made: int
+    asked: int
+
+
+class Sweeps(QObject):
+    """Lives in the GUI thread; the grid is drawn on the pool. A sweep that the program's end cuts off goes on in the
+    queue, and has no grid.
+    """
+
+    sheet_made = Signal(object)
+    """A `SweepSheet`."""
+    written = Signal(object)
+    """The path that a grid was written to."""
+    error_raised = Signal(object)
+
+    def __init__(self, document: Document, jobs: JobQueue, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._document = document
+        self._jobs = jobs
+        self._running: list[_Running] = []
+        self._pool = PoolRunner(self)
+        self._pool.finished.connect(self._on_pool_finished)
+        self._pool.failed.connect(self._on_pool_failed)
+        jobs.finished.connect(self._on_job_finished)
+        jobs.failed.connect(self._on_job_ended)
+        jobs.cancelled.connect(self._on_job_ended)
+        jobs.rowsRemoved.connect(self._on_rows_removed)
+
+    def start(self, axes: Sequence[Axis]) -> int:
+        """Queue a job for each picture; how many. Raises `RequestError`, `StoreError`."""
+        requests = self._document.make_sweep(axes)
+        title = requests[0].stages[0].prompt if not any(axis.param == "prompt" for axis in axes) else ""
+        sweep = _Running(tuple(axes), title)
+        self._running.append(sweep)
+        for job in self._jobs.add(requests):
+            sweep.pictures[job.id] = OPEN
+        return len(requests)
+
+    def save(self, sheet: SweepSheet, path: Path) -> None:
+        """Write the grid to ``path``, on the pool."""
+        self._pool.start(path, partial(_write, sheet.image, path))
+
+    def close(self) -> None:
+        """Let the pool's threads end."""
+        self._pool.wait()
+
+    def _on_job_finished(self, job: Job, variation: Variation) -> None:
+        self._note(job.id, variation.path)
+
+    def _on_job_ended(self, job: Job, _error: object = None) -> None:
+        self._note(job.id, None)
+
+    def _on_rows_removed(self) -> None:
+        """A job that was taken off the list will never end."""
+        for sweep in list(self._running):
+            gone = [id_ for id_, made in sweep.pictures.items() if made == OPEN and self._jobs.find(id_) is None]
+            for job_id in gone:
+                self._note(job_id, None)
+
+    def _note(self, job_id: str, picture: Path | None) -> None:
+        sweep = next((each for each in self._running if job_id in each.pictures), None)
+        if sweep is None:
+            return
+        sweep.pictures[job_id] = picture
+        if sweep.has_ended:
+            self._running.remove(sweep)
+            if any(sweep.pictures.values()):
+                self._pool.start(sweep, partial(_draw, sweep))
+
+    def _on_pool_finished(self, key: object, outcome: object) -> None:
+        if isinstance(outcome, SweepSheet):
+            self.sheet_made.emit(outcome)
+        else:
+            self.written.emit(key)
+
+    def _on_pool_failed(self, _key: object, error: object) -> None:
+        self.error_raised.emit(error)
+
+
+def _draw(sweep: _Running) -> SweepSheet:
+    """Runs on a pool thread."""
+    columns, rows = sweep.axes[0], sweep.axes[1] if len(sweep.axes) > 1 else None
+    pictures = [load_image(made) if isinstance(made, Path) else None for made in sweep.pictures.values()]
+    image = contact_sheet(
+        pictures,
+        len(columns.values),
+        column_labels=[f"{columns.name} {label}" for label in columns.labels],
+        row_labels=[f"{rows.name} {label}" for label in rows.labels] if rows else (),
+        title=sweep.title,
+    )
+    return SweepSheet(image, sweep.title, sum(picture is not None for picture in pictures), len(pictures))
+
+
+def _write(image: Image.Image, path: Path) -> None:
+    """Runs on a pool thread."""
+    write_atomic(path, encode_png(image), is_private=False)

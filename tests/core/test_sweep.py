@@ -1,0 +1,95 @@
+"""Sweeps: what people type as values, and the pictures that they ask for."""
+
+import pytest
+from PIL import Image
+
+from desktop_app.core.contact_sheet import MAX_SIDE, contact_sheet
+from desktop_app.core.errors import RequestError
+from desktop_app.core.params import Params
+from desktop_app.core.sweep import Axis, read_axis, sweep
+
+
+@pytest.mark.parametrize(
+    ("param", "text", "values"),
+    [
+        ("strength", "0.4, 0.6, 1.0", (0.4, 0.6, 1.0)),
+        ("strength", "0.2..0.8 step 0.2", (0.2, 0.4, 0.6, 0.8)),
+        ("guidance_scale", "0.1, 5, 10", (0.1, 5.0, 10.0)),
+        ("guidance_scale", "1 .. 2 in 3", (1.0, 1.5, 2.0)),
+        ("steps", "10,20", (10, 20)),
+        ("seed", "1..4 step 1", (1, 2, 3, 4)),
+        ("scheduler", "default, euler", ("default", "euler")),
+        ("prompt", "cat, dog, red fox", ("cat", "dog", "red fox")),
+    ],
+)
+def test_values_are_read_as_people_write_them(param, text, values):
+    axis = read_axis(param, text)
+    assert axis.values == values
+    assert [type(value) for value in axis.values] == [type(value) for value in values]
+
+
+@pytest.mark.parametrize(
+    ("param", "text", "words"),
+    [
+        ("strength", "0.4", "fewer than two"),
+        ("strength", "", "fewer than two"),
+        ("strength", "0.4, 1.4", "not between"),
+        ("strength", "0.4, cat", "not a number"),
+        ("strength", "0.4, NaN", "not a number"),
+        ("strength", "0.4, 0.4", "twice"),
+        ("strength", "0.2..0.8 step 0", "0 values"),
+        ("strength", "0..1 in 101", "101 values"),
+        ("steps", "10, 10.5", "whole number"),
+        ("scheduler", "default, magic", "magic"),
+        ("width", "64, 128", "cannot be varied"),
+    ],
+)
+def test_values_that_make_no_sense_are_refused_with_the_reason(param, text, words):
+    with pytest.raises(RequestError, match="varied") as caught:
+        read_axis(param, text)
+    assert words in str(caught.value)
+    assert caught.value.param == param
+    assert caught.value.hint
+
+
+def test_all_pictures_have_one_seed_and_differ_in_the_axes_alone():
+    axes = [read_axis("strength", "0.4, 1.0"), read_axis("guidance_scale", "1, 5, 10")]
+    cells = sweep(Params(prompt="cat", count=4), axes, 7)
+    assert [(cell.row, cell.column) for cell in cells] == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]
+    assert {(cell.params.seed, cell.params.count, cell.params.prompt) for cell in cells} == {(7, 1, "cat")}
+    assert [(cell.params.strength, cell.params.guidance_scale) for cell in cells[:3]] == [(0.4, 1), (1.0, 1), (0.4, 5)]
+
+
+def test_the_seed_itself_can_be_varied():
+    assert [cell.params.seed for cell in sweep(Params(), [read_axis("seed", "1, 2")], 7)] == [1, 2]
+
+
+def test_in_a_prompt_the_first_text_is_replaced():
+    cells = sweep(Params(prompt="a cat, oil"), [read_axis("prompt", "cat, dog")], 7)
+    assert [cell.params.prompt for cell in cells] == ["a cat, oil", "a dog, oil"]
+    with pytest.raises(RequestError, match="not in it"):
+        sweep(Params(prompt="a fox"), [read_axis("prompt", "cat, dog")], 7)
+
+
+def test_too_many_pictures_and_the_same_value_twice_are_refused():
+    wide = Axis("strength", tuple(index / 100 for index in range(50)))
+    with pytest.raises(RequestError, match="too many"):
+        sweep(Params(), [wide, read_axis("steps", "1, 2, 3")], 7)
+    with pytest.raises(RequestError, match="different"):
+        sweep(Params(), [wide, wide], 7)
+
+
+def test_a_sheet_has_each_picture_in_its_place_and_grey_where_there_is_none():
+    colours = ["red", "lime", None, "blue"]
+    pictures = [Image.new("RGB", (100, 80), colour) if colour else None for colour in colours]
+    sheet = contact_sheet(pictures, 2, column_labels=["A", "B"], row_labels=["one", "two"], title="A title")
+    counts = {colour: count for count, colour in sheet.getcolors(1_000_000)}
+    assert counts[(255, 0, 0)] == counts[(0, 255, 0)] == counts[(0, 0, 255)] == 8000
+    assert 8000 <= counts[(225, 225, 225)] < 8100  # smoothed letters have that grey too
+    assert (30, 30, 30) in counts
+
+
+def test_a_sheet_of_large_pictures_stays_within_its_limit():
+    sheet = contact_sheet([Image.new("RGB", (4000, 3000), "red")] * 9, 3, title="x" * 5000)
+    assert max(sheet.size) <= MAX_SIDE
+    assert sheet.width / sheet.height == pytest.approx(4 / 3, rel=0.1)

@@ -1,0 +1,87 @@
+"""Sweeps in the window: what is asked, the jobs in the queue, and the grid at the end."""
+
+from __future__ import annotations
+
+import pytest
+from PIL import Image
+from PySide6.QtWidgets import QFileDialog
+
+from desktop_app.core.sweep import read_axis
+from desktop_app.ui.sweep_dialog import SheetDialog, SweepDialog
+
+
+@pytest.fixture
+def with_init(qtbot, window, picture):
+    with qtbot.waitSignal(window.document.init_image_changed):
+        window.document.open_image(picture("cat.png", (64, 64)))
+    window.document.set_params("Prompt", prompt="cat", steps=4)
+    return window
+
+
+@pytest.fixture
+def dialog(qtbot, with_init):
+    with_init.actions_by_id["sweep"].trigger()
+    qtbot.waitUntil(lambda: with_init.findChild(SweepDialog) is not None)
+    return with_init.findChild(SweepDialog)
+
+
+def choose(dialog, number, param, text):
+    combo = dialog.choices[number]
+    combo.setCurrentIndex(combo.findData(param))
+    dialog.values[number].setText(text)
+
+
+def jobs_of(window):
+    jobs = window.jobs
+    return [jobs.index(row).data(jobs.JobRole) for row in range(jobs.rowCount())]
+
+
+def test_it_proposes_the_guides_strengths_and_says_how_many_pictures_that_is(dialog):
+    assert dialog.values[0].text() == "0.4, 0.6, 1.0"
+    assert dialog.words.text() == "3 pictures, all with the same seed"
+    choose(dialog, 1, "guidance_scale", "1, 5")
+    assert dialog.words.text() == "6 pictures, all with the same seed"
+    choose(dialog, 0, "seed", "1, 2")
+    assert dialog.words.text() == "4 pictures"
+
+
+def test_what_cannot_be_read_is_said_and_not_queued(dialog):
+    choose(dialog, 0, "strength", "0.4, 7")
+    assert "not between 0 and 1" in dialog.words.text()
+    assert not dialog.queue.isEnabled()
+
+
+def test_only_values_with_an_effect_are_offered(dialog, qtbot, window):
+    assert dialog.choices[0].findData("refiner_share") == -1
+    assert dialog.choices[0].findData("mask_feather") == -1
+    window.document.clear_init_image()
+    window.actions_by_id["sweep"].trigger()
+    assert window.findChildren(SweepDialog)[-1].choices[0].findData("strength") == -1
+
+
+def test_the_pictures_are_queued_with_one_seed_and_the_grid_is_shown_and_saved(
+    qtbot, with_init, dialog, tmp_path, monkeypatch
+):
+    choose(dialog, 0, "strength", "0.5, 1.0")
+    choose(dialog, 1, "guidance_scale", "1, 5")
+    with qtbot.waitSignal(with_init.sweep_commands.sweeps.sheet_made, timeout=20000) as told:
+        dialog.accept()
+    assert (told.args[0].made, told.args[0].asked, told.args[0].title) == (4, 4, "cat")
+    requests = [job.request for job in jobs_of(with_init)]
+    assert len({request.seed for request in requests}) == 1
+    assert {request.stages[0].strength for request in requests} == {0.5, 1.0}
+    shown = with_init.findChild(SheetDialog)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "grid"), ""))
+    with qtbot.waitSignal(with_init.sweep_commands.sweeps.written):
+        shown.save.click()
+    assert Image.open(tmp_path / "grid.png").width > 128
+
+
+def test_jobs_that_were_taken_off_the_list_leave_gaps(qtbot, with_init):
+    with_init.jobs.pause()
+    sweeps = with_init.sweep_commands.sweeps
+    sweeps.start([read_axis("strength", "0.5, 1.0")])
+    with qtbot.waitSignal(sweeps.sheet_made, timeout=20000) as told:
+        with_init.jobs.remove(jobs_of(with_init)[-1].id)
+        with_init.jobs.resume()
+    assert (told.args[0].made, told.args[0].asked) == (1, 2)
