@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from PIL import Image
 from PySide6.QtWidgets import QFileDialog
 
+from desktop_app.core.image import load_image
 from desktop_app.core.sweep import read_axis
 from desktop_app.ui.sweep_dialog import SheetDialog, SweepDialog
 
@@ -74,7 +74,7 @@ def test_the_pictures_are_queued_with_one_seed_and_the_grid_is_shown_and_saved(
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "grid"), ""))
     with qtbot.waitSignal(with_init.sweep_commands.sweeps.written):
         shown.save.click()
-    assert Image.open(tmp_path / "grid.png").width > 128
+    assert load_image(tmp_path / "grid.png").width > 128
 
 
 def test_jobs_that_were_taken_off_the_list_leave_gaps(qtbot, with_init):
