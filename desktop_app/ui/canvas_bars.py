@@ -18,13 +18,16 @@ STYLE = """
     QToolButton:hover { background: palette(midlight); }
     QToolButton:checked { background: palette(midlight); }
     QToolButton[role="tool"] { padding: 3px; }
-    QToolButton::menu-indicator { width: 8px; }
+    QToolButton::menu-indicator { image: none; }
     QFrame#maskToolBar QToolButton:checked, QFrame#modeBar QToolButton:checked {
         background: palette(highlight); color: palette(highlighted-text);
     }
     QToolButton:focus { border-color: palette(link); }
     QFrame#modeBar QToolButton:checked:focus { border-color: palette(window-text); }
 """
+
+HEIGHT = 36
+"""Of every bar, so that those beside each other are one line."""
 
 
 class Bar(QFrame):
@@ -34,6 +37,7 @@ class Bar(QFrame):
         super().__init__(parent)
         self.setObjectName(name)
         self.setStyleSheet(STYLE)
+        self.setFixedHeight(HEIGHT)
         self.row = QHBoxLayout(self)
         self.row.setContentsMargins(3, 3, 3, 3)
         self.row.setSpacing(2)

@@ -14,10 +14,14 @@ from desktop_app.ui.canvas_bars import Bar
 from desktop_app.ui.field import set_role
 from desktop_app.ui.mask_actions import MASK_ACTIONS
 from desktop_app.ui.mask_tools import MAX_BRUSH, MIN_BRUSH, MaskTools, Tool
+from desktop_app.ui.params_panel import SPIN_MARGIN
 from desktop_app.ui.texts import number_locale
 
 ICON = 18
 SLIDER_STEPS = 200
+TEXT_ROOM = (8, 0, 4, 0)
+"""Around words in a bar: left, top, right, bottom."""
+
 MAX_TOLERANCE = 128
 TOOLS: dict[Tool, str] = {tool: f"tool_{tool.value}" for tool in Tool}
 """The action that takes up each tool."""
@@ -63,6 +67,8 @@ class MaskOptionsBar(Bar):
         self.status = QLabel()
         self.status.setObjectName("maskStatus")
         self.status.setToolTip(self.tr("A mask is active: only the marked part of the picture changes"))
+        for label in (self.hint, self.status):
+            label.setContentsMargins(*TEXT_ROOM)
         for part in (self.brush, self.tolerance, self.hint, self.status):
             self.row.addWidget(part)
         self.faint = add_action_button(self, actions["mask_faint"])
@@ -78,6 +84,7 @@ class MaskOptionsBar(Bar):
         for spec in MENU:
             menu.addAction(actions[spec.id])
         button = self.add_button("maskMenuButton", self.tr("Mask"), self.tr("Invert, grow, load, save and clear"))
+        button.setText(f"{self.tr('Mask')} ▾")
         button.setMenu(menu)
         button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         return button
@@ -91,7 +98,8 @@ class MaskOptionsBar(Bar):
         self.tolerance.show_value(self._tools.tolerance)
         self.hint.setVisible(tool is Tool.EXTEND)
         self.status.setVisible(is_marked)
-        self.status.setText(self.tr("%1 marked").replace("%1", coverage_text(self._layer.coverage)))
+        text = self.tr("%1 marked") if self.brush.isHidden() and self.tolerance.isHidden() else "%1"
+        self.status.setText(text.replace("%1", coverage_text(self._layer.coverage)))
         self.faint.setVisible(is_marked)
         self.setVisible(self._layer.size is not None and (is_marked or tool is not Tool.MOVE))
         self.resized.emit()
@@ -113,16 +121,17 @@ class _Amount(QWidget):
         self.spin = QSpinBox()
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, SLIDER_STEPS)
-        self.slider.setFixedWidth(90)
+        self.slider.setFixedWidth(80)
         self.spin.setObjectName(f"{name}Spin")
         self.slider.setObjectName(f"{name}Slider")
         self.spin.setLocale(number_locale())
         self.spin.setSuffix(suffix)
-        self.spin.setFixedWidth(self.fontMetrics().horizontalAdvance("2000 px") + 40)
+        self.spin.setFixedWidth(self.fontMetrics().horizontalAdvance("2000 px") + 36)
+        self.spin.lineEdit().setTextMargins(SPIN_MARGIN, 0, 0, 0)
         label = QLabel(text)
         label.setBuddy(self.spin)
         row = QHBoxLayout(self)
-        row.setContentsMargins(8, 0, 4, 0)
+        row.setContentsMargins(*TEXT_ROOM)
         row.setSpacing(6)
         for part in (label, self.slider, self.spin):
             row.addWidget(part)

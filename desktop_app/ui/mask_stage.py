@@ -52,6 +52,7 @@ class MaskStage(QWidget):
         tools.brush_changed.connect(self._update_ring)
         work.working_changed.connect(self._on_working_changed)
         layer.replaced.connect(self._on_layer_replaced)
+        layer.state_changed.connect(self.cancel)
         view.view_changed.connect(self.update)
         self.refresh()
 
@@ -267,7 +268,9 @@ class MaskStage(QWidget):
         self._last = None
         self.refresh()
 
-    def _on_working_changed(self, _is_working: bool) -> None:
+    def _on_working_changed(self, is_working: bool) -> None:
+        if is_working:
+            self.cancel()
         self._show_cursor()
 
 
