@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from desktop_app.core.image import flatten
 
 MAX_SIDE = 8192
 """Of the sheet, in pixels; pictures are made smaller to fit."""
+
+LEAST_CELL = 192
+"""Pixels of the longer side of a cell: small pictures are enlarged, so that what is written beside them has room."""
 
 MARGIN, GAP = 24, 10
 GROUND, INK, QUIET = (250, 250, 250), (30, 30, 30), (225, 225, 225)
@@ -32,7 +35,8 @@ def contact_sheet(
 ) -> Image.Image:
     """``pictures``, line by line, ``columns`` in each, as one RGB picture; None is a picture that was not made.
 
-    The cells have the size of the largest picture, or less where the sheet would be longer than `MAX_SIDE`.
+    The cells have the size of the largest picture; more where that is small, and less where the sheet would be longer
+    than `MAX_SIDE`.
     """
     rows = math.ceil(len(pictures) / columns)
     cell = _cell_size(pictures, columns, rows)
@@ -62,6 +66,8 @@ def _cell_size(pictures: Sequence[Image.Image | None], columns: int, rows: int) 
     made = [picture for picture in pictures if picture]
     width = max((picture.width for picture in made), default=64)
     height = max((picture.height for picture in made), default=64)
+    growth = max(math.ceil(LEAST_CELL / max(width, height)), 1)
+    width, height = width * growth, height * growth
     room = MAX_SIDE - 4 * MARGIN
     scale = min(1.0, room / (columns * (width + GAP)), room / (rows * (height + GAP)))
     return max(int(width * scale), 1), max(int(height * scale), 1)
@@ -77,8 +83,7 @@ def _put(
     if picture is None:
         draw.rectangle((*place, place[0] + cell[0] - 1, place[1] + cell[1] - 1), QUIET)
         return
-    flat = flatten(picture)
-    flat.thumbnail(cell, Image.Resampling.LANCZOS)
+    flat = ImageOps.contain(flatten(picture), cell, Image.Resampling.LANCZOS)
     sheet.paste(flat, (place[0] + (cell[0] - flat.width) // 2, place[1] + (cell[1] - flat.height) // 2))
 
 

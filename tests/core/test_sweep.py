@@ -84,8 +84,8 @@ def test_a_sheet_has_each_picture_in_its_place_and_grey_where_there_is_none():
     pictures = [Image.new("RGB", (100, 80), colour) if colour else None for colour in colours]
     sheet = contact_sheet(pictures, 2, column_labels=["A", "B"], row_labels=["one", "two"], title="A title")
     counts = {colour: count for count, colour in sheet.getcolors(1_000_000)}
-    assert counts[(255, 0, 0)] == counts[(0, 255, 0)] == counts[(0, 0, 255)] == 8000
-    assert 8000 <= counts[(225, 225, 225)] < 8100  # smoothed letters have that grey too
+    assert counts[(255, 0, 0)] == counts[(0, 255, 0)] == counts[(0, 0, 255)] == 200 * 160
+    assert 32000 <= counts[(225, 225, 225)] < 32200  # smoothed letters have that grey too
     assert (30, 30, 30) in counts
 
 
