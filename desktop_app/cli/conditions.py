@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -82,14 +82,14 @@ def read_adapters(given: Sequence[str], store: AdapterStore, open_picture: OpenP
 
 
 def _read_control(text: str, open_picture: OpenPicture) -> Control:
-    mode, values = _split(text, "--control")
+    mode, values = _split(text, "--control", _CONTROL_VALUES)
     image = values.pop("image", None)
     control: Control = _read(text, "--control", control_from_json, {"mode": mode, **values})
     return replace(control, image=open_picture(image)) if image else control
 
 
 def _read_adapter(text: str, store: AdapterStore, open_picture: OpenPicture) -> Adapter:
-    name, values = _split(text, "--adapter")
+    name, values = _split(text, "--adapter", _ADAPTER_VALUES)
     image = values.pop("image", None)
     path = Path(name).expanduser()
     ref = store.ref_of(path.absolute()) if path.is_file() else name
@@ -99,36 +99,66 @@ def _read_adapter(text: str, store: AdapterStore, open_picture: OpenPicture) -> 
     return replace(adapter, image=open_picture(image)) if image else adapter
 
 
-def _split(text: str, flag: str) -> tuple[str, dict[str, Any]]:
-    """The name before the first comma, and the values behind it."""
+def _split(text: str, flag: str, readers: Mapping[str, Callable[[str], Any]]) -> tuple[str, dict[str, Any]]:
+    """The name before the first comma, and the values behind it, each read by its name. Raises `RequestError`."""
     name, *parts = text.split(",")
     values: dict[str, Any] = {}
     for part in parts:
-        key, sign, value = part.partition("=")
+        key, sign, value = (each.strip() for each in part.partition("="))
         if not sign:
-            hint = "Write NAME=VALUE behind each comma; a file whose name has a comma goes into a recipe."
-            raise RequestError(f"{flag} cannot be read", f"{part!r} in {text!r}", hint, param=flag.strip("-"))
-        values[key.strip()] = _value(value.strip())
-    return name, values
-
-
-def _value(text: str) -> Any:
-    if text.lower() in ("yes", "no", "true", "false"):
-        return text.lower() in ("yes", "true")
-    for kind in (int, float):
+            hint = "Write NAME=VALUE behind each comma; a file whose name has a comma has to be renamed."
+            raise _unreadable(flag, f"{part!r} in {text!r}", hint)
+        if key not in readers:
+            raise _unreadable(flag, f"{key!r} is not known here", f"Known are: {', '.join(readers)}.")
+        if key in values:
+            raise _unreadable(flag, f"{key} is there twice in {text!r}", "Say it once.")
         try:
-            return kind(text)
-        except ValueError:
-            continue
+            values[key] = readers[key](value)
+        except ValueError as e:
+            raise _unreadable(flag, f"{key}: {e}", f"See {flag} in --help.") from e
+    return name.strip(), values
+
+
+def _word(text: str) -> str:
+    if not text:
+        raise ValueError("nothing is given")
     return text
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in _FLAGS:
+        raise ValueError(f"{text!r} is neither yes nor no")
+    return _FLAGS[text.lower()]
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a number") from None
+
+
+_FLAGS = {"yes": True, "true": True, "no": False, "false": False}
+
+_CONTROL_VALUES: Mapping[str, Callable[[str], Any]] = {
+    "checkpoint": _word,
+    "image": _word,
+    "derive": _flag,
+    "annotator": _word,
+    **dict.fromkeys(("weight", "start", "end", "low", "high"), _number),
+}
+_ADAPTER_VALUES: Mapping[str, Callable[[str], Any]] = {"weight": _number, "token": _word, "image": _word}
+
+
+def _unreadable(flag: str, detail: str, hint: str) -> RequestError:
+    return RequestError(f"{flag} cannot be read", detail, hint, param=f"{flag.strip('-')}s")
 
 
 def _read(text: str, flag: str, read: Callable[[Any], Any], data: dict[str, Any]) -> Any:
     try:
         return read(data)
     except (KeyError, TypeError, ValueError) as e:
-        detail = f"{e} is not known here" if isinstance(e, KeyError) else str(e)
-        raise RequestError(f"{flag} cannot be read", f"{text!r}: {detail}", f"See {flag} in --help.") from e
+        raise _unreadable(flag, f"{text!r}: {e}", f"See {flag} in --help.") from e
 
 
 def _check_count(given: Sequence[str], most: int, what: str, param: str) -> None:

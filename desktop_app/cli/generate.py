@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,11 @@ from desktop_app.cli.console import ProgressBar, keep_decoders_silent
 from desktop_app.cli.interrupt import cancel_on_interrupt
 from desktop_app.cli.refs import lasting_ref, refuse_missing
 from desktop_app.core.adapter import AdapterInfo
+from desktop_app.core.chain_stages import taken_by_cards
 from desktop_app.core.checkpoint import STARTER, CheckpointInfo
 from desktop_app.core.conditions import Adapter
 from desktop_app.core.engine import Engine, Result
-from desktop_app.core.errors import ImageError, RequestError, StoreError
+from desktop_app.core.errors import CheckpointError, ImageError, RequestError, StoreError
 from desktop_app.core.image import encode_png, load_image, read_texts
 from desktop_app.core.params import Params
 from desktop_app.core.planned import Describe
@@ -63,12 +64,13 @@ def generate(options: argparse.Namespace) -> int:
         start = _choose_start(options, paths, opener)
         given = {**given_params(options), **_given_conditions(options, adapters, opener)}
         params = replace(start.params, **given)
+        _refuse_absent(params)
         refuse_without_mask([*given], start.mask)
         if start.recipe:
             refuse_missing(start.recipe, options.recipe or STARTER, params, checkpoints)
         look = checkpoints.describe
         info = look(params.checkpoint)
-        refuse_unused(given, params, info)
+        refuse_unused(given, params, info, look)
         params = _name_for_good(params, info, look, paths)
 
         def describe_adapter(adapter: Adapter) -> AdapterInfo:
@@ -104,11 +106,21 @@ def _tell_unused(facts: RunFacts) -> None:
 
 def _name_for_good(params: Params, info: CheckpointInfo, look: Describe, paths: Paths) -> Params:
     """``params`` with REFs by which the request can be repeated from anywhere."""
-    family = family_of_checkpoint(info)
-    names = [name for name in ("prior", "refiner") if getattr(params, name) and family.takes(name)]
+    family, taken = family_of_checkpoint(info), taken_by_cards(params, info, look)
+    names = [name for name in ("prior", "refiner") if getattr(params, name) and (family.takes(name) or name in taken)]
     for name in names:
         look(getattr(params, name))  # says it when it is not here
+
+    def last(ref: str) -> str:
+        with contextlib.suppress(CheckpointError):  # the plan tells which stage lacks what
+            return lasting_ref(ref, paths)
+        return ref
+
     refs: dict[str, Any] = {name: lasting_ref(getattr(params, name), paths) for name in ("checkpoint", *names)}
+    refs["chain"] = tuple(replace(card, checkpoint=last(card.checkpoint)) for card in params.chain)
+    refs["controls"] = tuple(
+        replace(each, checkpoint=last(each.checkpoint), annotator=last(each.annotator)) for each in params.controls
+    )
     return replace(params, **refs)
 
 
@@ -121,7 +133,7 @@ def _check_usage(options: argparse.Namespace) -> None:
         )
 
 
-@contextmanager
+@contextlib.contextmanager
 def _make_scratch() -> Iterator[Path]:
     """A folder for what comes from the web."""
     try:
@@ -165,7 +177,7 @@ def _choose_start(options: argparse.Namespace, paths: Paths, opener: _Opener) ->
     own_image = opener.open(options.image) if options.image else None
     start = Start(Params(recipe=""), own_image)
     if options.source:
-        start = _start_from_picture(options.source, own_image, paths)
+        start = _start_from_picture(options.source, own_image, paths, has_mask=bool(options.mask))
     if options.mask:
         start = replace(start, mask=open_mask(options.mask, start.init_image, opener.open))
     recipe = _choose_recipe(options, paths)
@@ -189,8 +201,10 @@ def _choose_recipe(options: argparse.Namespace, paths: Paths) -> Recipe | None:
     return RecipeStore(paths.recipes, resources_dir() / "recipes").find(name) if name else None
 
 
-def _start_from_picture(source: Path, own_image: ImageRef | None, paths: Paths) -> Start:
-    """The request held in the picture ``source``; ``own_image`` takes the place of its init image."""
+def _start_from_picture(source: Path, own_image: ImageRef | None, paths: Paths, *, has_mask: bool) -> Start:
+    """The request held in the picture ``source``; ``own_image`` takes the place of its init image. With ``has_mask``
+    there will be another mask.
+    """
     folders = (paths.inits, source.parent.parent / "inits", source.parent)  # the gallery's, and that of a copied one
     request = read_request(read_texts(source), lambda sha256: _find_image(sha256, folders))
     if request is None:
@@ -200,15 +214,23 @@ def _start_from_picture(source: Path, own_image: ImageRef | None, paths: Paths) 
     if own_image and own_image != request.init_image:
         # The size belonged to the other init image, --size gives another; without one there was no strength to keep.
         strength = params.strength if request.init_image else Params().strength
-        mask = request.mask if request.mask and own_image.size == request.mask.size else None
         params = replace(params, width=None, height=None, strength=strength)
-        return Start(params, own_image, mask=_here(mask, "mask", "Give it by --mask."))
+        fits = request.mask and own_image.size == request.mask.size
+        if request.mask and not fits and not has_mask:
+            hint = "Give one of the picture's size by --mask."
+            raise RequestError("The mask of the request does not fit the picture", own_image.name, hint, param="mask")
     if not own_image:
         own_image = _here(request.init_image, "init image", "Give the picture as IMAGE.")
-    for image in request.images:
-        if image not in (request.init_image, request.mask):
-            _here(image, "picture of a control image or adapter", "Give it anew by --control or --adapter.")
-    return Start(params, own_image, mask=_here(request.mask, "mask", "Give it by --mask."))
+    mask = None if has_mask else _here(request.mask, "mask", "Give it by --mask.")
+    return Start(params, own_image, mask=mask)
+
+
+def _refuse_absent(params: Params) -> None:
+    """Raise `ImageError` where the picture of a control image or of an adapter is not on this machine."""
+    for control in params.controls:
+        _here(control.image, "picture of a control image", "Give all control images anew by --control.")
+    for adapter in params.adapters:
+        _here(adapter.image, "picture of an IP-Adapter", "Give all adapters anew by --adapter.")
 
 
 def _here(ref: ImageRef | None, what: str, hint: str) -> ImageRef | None:

@@ -254,7 +254,8 @@ def _common_multiple(planned: Sequence[Planned], least: int) -> int:
     """What the working sides must be multiples of, so that each stage gets sides that it can take."""
     multiple, factor = least, 1
     for each in planned:
-        wanted = each.info.multiple or 1
+        takes_any = each.stage.kind is StageKind.UPSCALE  # it fills the picture up, and cuts the rest off again
+        wanted = 1 if takes_any else each.info.multiple or 1
         multiple = math.lcm(multiple, wanted // math.gcd(wanted, factor))
         factor *= each.factor
     return multiple

@@ -172,7 +172,8 @@ def refuse_unused(names: Iterable[str], params: Params, info: CheckpointInfo, de
         is_plain = name == "scheduler" and params.scheduler == DEFAULT_SCHEDULER
         if (reason := reasons[name]) and not is_plain:
             title = f"{PARAM_SPECS[name].label} has no effect"
-            hint = "Leave it out, or choose another checkpoint."
+            is_off = not params.first_stage and name in _OF_THE_FIRST_STAGE
+            hint = f"Leave it out, or {'switch the first stage on' if is_off else 'choose another checkpoint'}."
             raise RequestError(title, f"{info.label} ({info.family}): {reason.rstrip('.')}", hint, param=name)
 
 

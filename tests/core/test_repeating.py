@@ -134,7 +134,7 @@ def test_what_is_off_with_the_first_stage_is_told():
 def test_a_size_that_an_upscaler_does_not_heed_is_told():
     params = replace(USUAL, first_stage=False, chain=(Card(KINDS.UPSCALE, "fourfold"),), width=64, height=64)
     facts = plan_run(params, INIT.size, describe("sd"), describe)
-    assert facts.sizes == ((4 * 144, 4 * 88),)
+    assert facts.sizes == ((4 * 150, 4 * 91),)
     assert "own size" in facts.unused[0]
 
 
