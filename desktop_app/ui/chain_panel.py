@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QEvent, QPointF, QSize, Qt, QTimer
+from PySide6.QtCore import QPointF, QSize, Qt, QTimer
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QScrollArea, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from desktop_app.core.chain import MAX_CARDS, Card
@@ -23,6 +23,7 @@ from desktop_app.studio.request_texts import checkpoint_name
 from desktop_app.studio.settings import Settings
 from desktop_app.ui.chain_texts import HANDOVER_TIP, KIND_TIPS, first_text, handover_text, kind_text, tr
 from desktop_app.ui.field import error_text, set_role
+from desktop_app.ui.fold import ArrowButton
 from desktop_app.ui.icons import Icons
 from desktop_app.ui.stage_card import DropLine, FirstStageCard, StageCard
 from desktop_app.ui.texts import plural
@@ -111,19 +112,9 @@ class ChainPanel(QWidget):
         for card in self.cards:
             card.fields.commit_typing()
 
-    def changeEvent(self, event: QEvent) -> None:
-        """Another reading direction, another arrow."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.LayoutDirectionChange:
-            self._show_folding()
-
-    def _make_title(self) -> QToolButton:
-        title = QToolButton()
-        title.setObjectName("chainButton")
-        title.setCheckable(True)
-        title.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+    def _make_title(self) -> ArrowButton:
+        title = ArrowButton("chainButton")
         title.setToolTip(self.tr("Stages that go on from the picture, one after the other"))
-        set_role(title, "disclosure")
         title.toggled.connect(self._show_folding)
         return title
 
@@ -166,8 +157,6 @@ class ChainPanel(QWidget):
 
     def _show_folding(self, _is_open: object = None) -> None:
         is_open = self.title.isChecked()
-        closed = Qt.ArrowType.LeftArrow if self.isRightToLeft() else Qt.ArrowType.RightArrow
-        self.title.setArrowType(Qt.ArrowType.DownArrow if is_open else closed)
         self._body.setVisible(is_open)
         self.hint.setVisible(is_open and bool(self.hint.text()))
 

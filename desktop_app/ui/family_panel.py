@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QSpinBox, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QSignalBlocker, Signal
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QSpinBox, QVBoxLayout, QWidget
 
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.errors import RequestError
@@ -15,7 +15,8 @@ from desktop_app.core.family import MARKS, ORIGINAL_SIZE, PRIOR_PARAMS, REFINER_
 from desktop_app.core.params import Params
 from desktop_app.studio.document import Document
 from desktop_app.ui.field import ORIGINAL_SIZE as ORIGINAL
-from desktop_app.ui.field import Field, WheelGuard, set_role
+from desktop_app.ui.field import Field, WheelGuard
+from desktop_app.ui.fold import ArrowButton
 from desktop_app.ui.params_panel import make_spin
 from desktop_app.ui.ref_control import RefControl
 from desktop_app.ui.theme import GRID
@@ -120,13 +121,9 @@ class FamilyPanel(QWidget):
         self.marks = {name: ValueSlider(name, f"{name}Slider", 1) for name in MARKS}
         self.original = OriginalSizeControl()
         self.fields = self._make_fields()
-        self._more = QToolButton()
-        self._more.setObjectName("moreButton")
+        self._more = ArrowButton("moreButton")
         self._more.setText(self.tr("More"))
         self._more.setToolTip(self.tr("Marks for beauty and the size that the picture shall seem to come from"))
-        self._more.setCheckable(True)
-        set_role(self._more, "disclosure")
-        self._more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self._more.toggled.connect(self._refresh)
         self._lay_out()
         self._connect()
@@ -224,8 +221,6 @@ class FamilyPanel(QWidget):
             self._hide_marks(family)
         more = [field for field in self._more_fields() if not field.isHidden()]
         self._more.setVisible(bool(more))
-        closed = Qt.ArrowType.LeftArrow if self.isRightToLeft() else Qt.ArrowType.RightArrow
-        self._more.setArrowType(Qt.ArrowType.DownArrow if self._more.isChecked() else closed)
         for field in more:
             field.setVisible(self._more.isChecked())
         self.setVisible(bool(more) or any(not field.isHidden() for field in self.fields.values()))
