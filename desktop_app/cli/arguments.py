@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from desktop_app.cli.conditions import add_condition_arguments
+from desktop_app.cli.sweeps import add_sweep_argument
 from desktop_app.core.engine import ATTENTIONS, EngineOptions
 from desktop_app.core.memory import PLANS, MemoryPlan
 from desktop_app.core.params import DEFAULT_SCHEDULER, PARAM_SPECS, ParamSpec
@@ -63,6 +64,7 @@ def add_generate_arguments(parser: argparse.ArgumentParser) -> None:
         help="replace numbered files that exist, and the pictures that the result is made from",
     )
     add_condition_arguments(parser)
+    add_sweep_argument(parser)
     _add_engine_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object a result on stdout")
 

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from desktop_app.cli.conditions import open_mask, read_adapters, read_controls, 
 from desktop_app.cli.console import ProgressBar, keep_decoders_silent
 from desktop_app.cli.interrupt import cancel_on_interrupt
 from desktop_app.cli.refs import lasting_ref, refuse_missing
+from desktop_app.cli.sweeps import name_sheet, read_axes, vary, write_sheet
 from desktop_app.core.adapter import AdapterInfo
 from desktop_app.core.chain_stages import taken_by_cards
 from desktop_app.core.checkpoint import STARTER, CheckpointInfo
@@ -77,24 +79,24 @@ def generate(options: argparse.Namespace) -> int:
             return adapters.find(adapter).info
 
         styles = StyleStore(paths.data_dir / STYLES_NAME, resources_dir() / STYLES_NAME)
-        requests = build_requests(
-            params,
-            start.init_image,
-            info,
-            describe=look,
-            mask=start.mask,
-            describe_adapter=describe_adapter,
-            styles=styles.list(),
-        )
+        build = partial(build_requests, describe=look, describe_adapter=describe_adapter, styles=styles.list())
+        axes = read_axes(options.sweep)
+        refuse_unused([axis.param for axis in axes], params, info, look)
+        varied = vary(params, axes)
+        requests = [made for each in varied for made in build(each, start.init_image, info, mask=start.mask)]
         if not options.source:
             size = start.init_image.size if start.init_image else None
             _tell_unused(plan_run(params, size, info, look, describe_adapter, has_mask=start.mask is not None))
-        outs = _name_outs(options.out, params.count, overwrite=options.overwrite)
+        outs = _name_outs(options.out, len(requests), overwrite=options.overwrite)
+        sheet = name_sheet(options.out, axes, overwrite=options.overwrite)
         if not options.overwrite:
             _spare_sources(outs, requests[0], options.source)
         engine = _make_engine(paths, adapters)
         engine.configure(engine_options(options))
         _run_all(engine, requests, outs, as_json=options.json)
+        if sheet:
+            write_sheet(sheet, axes, outs, requests[0].stages[0].prompt)
+            print(f"{sheet}: {len(outs)} pictures", file=sys.stderr if options.json else sys.stdout)
     return 0
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from desktop_app.core.image import flatten
+from desktop_app.core.sweep import Axis
 
 MAX_SIDE = 8192
 """Of the sheet, in pixels; pictures are made smaller to fit."""
@@ -60,6 +61,18 @@ def contact_sheet(
         place = (left + index % columns * (cell[0] + GAP), top + index // columns * (cell[1] + GAP))
         _put(sheet, draw, picture, place, cell)
     return sheet
+
+
+def sweep_sheet(axes: Sequence[Axis], pictures: Sequence[Image.Image | None], prompt: str = "") -> Image.Image:
+    """The grid of a sweep over ``axes``, under the ``prompt`` unless that is varied."""
+    columns, rows = axes[0], axes[1] if len(axes) > 1 else None
+    return contact_sheet(
+        pictures,
+        len(columns.values),
+        column_labels=[f"{columns.name} {label}" for label in columns.labels],
+        row_labels=[f"{rows.name} {label}" for label in rows.labels] if rows else (),
+        title="" if any(axis.param == "prompt" for axis in axes) else prompt,
+    )
 
 
 def _cell_size(pictures: Sequence[Image.Image | None], columns: int, rows: int) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 from PySide6.QtCore import QObject, Signal
 
-from desktop_app.core.contact_sheet import contact_sheet
+from desktop_app.core.contact_sheet import sweep_sheet
 from desktop_app.core.image import encode_png, load_image
 from desktop_app.core.sweep import Axis
 from desktop_app.core.variation import Variation
@@ -74,8 +74,7 @@ class Sweeps(QObject):
     def start(self, axes: Sequence[Axis]) -> int:
         """Queue a job for each picture; how many. Raises `RequestError`, `StoreError`."""
         requests = self._document.make_sweep(axes)
-        title = requests[0].stages[0].prompt if not any(axis.param == "prompt" for axis in axes) else ""
-        sweep = _Running(tuple(axes), title)
+        sweep = _Running(tuple(axes), requests[0].stages[0].prompt)
         self._running.append(sweep)
         for job in self._jobs.add(requests):
             sweep.pictures[job.id] = OPEN
@@ -124,15 +123,8 @@ class Sweeps(QObject):
 
 def _draw(sweep: _Running) -> SweepSheet:
     """Runs on a pool thread."""
-    columns, rows = sweep.axes[0], sweep.axes[1] if len(sweep.axes) > 1 else None
     pictures = [load_image(made) if isinstance(made, Path) else None for made in sweep.pictures.values()]
-    image = contact_sheet(
-        pictures,
-        len(columns.values),
-        column_labels=[f"{columns.name} {label}" for label in columns.labels],
-        row_labels=[f"{rows.name} {label}" for label in rows.labels] if rows else (),
-        title=sweep.title,
-    )
+    image = sweep_sheet(sweep.axes, pictures, sweep.title)
     return SweepSheet(image, sweep.title, sum(picture is not None for picture in pictures), len(pictures))
 
 

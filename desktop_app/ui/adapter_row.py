@@ -24,13 +24,13 @@ from desktop_app.core.conditions import Adapter, AdapterKind
 from desktop_app.core.errors import StudioError
 from desktop_app.studio.tips import plain_tip
 from desktop_app.ui.adapter_texts import facts_text, name_of, problem_text, tip_text, weight_spec
-from desktop_app.ui.canvas_sources import offers_picture
 from desktop_app.ui.chip import Chip
 from desktop_app.ui.control_thumb import ControlThumb
 from desktop_app.ui.elided_label import ElidedLabel
 from desktop_app.ui.field import set_role
 from desktop_app.ui.flow_layout import FlowLayout
 from desktop_app.ui.icons import Icons
+from desktop_app.ui.picture_sources import accept_picture, take_drop
 from desktop_app.ui.texts import param_text
 from desktop_app.ui.theme import GRID
 from desktop_app.ui.value_slider import ValueSlider
@@ -294,14 +294,8 @@ class AdapterRow(QFrame):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """A picture may be dropped on an IP-Adapter."""
-        if event.possibleActions() & Qt.DropAction.CopyAction and offers_picture(event.mimeData()):
-            event.setDropAction(Qt.DropAction.CopyAction)
-            event.accept()
-        else:
-            event.ignore()
+        accept_picture(event)
 
     def dropEvent(self, event: QDropEvent) -> None:
         """It becomes the picture that is looked at."""
-        event.setDropAction(Qt.DropAction.CopyAction)
-        event.accept()
-        self.dropped.emit(event.mimeData())
+        self.dropped.emit(take_drop(event))

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from PySide6.QtCore import QMimeData, Qt, Signal
-from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFileDialog, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.conditions import MAX_CONTROLS, Control
 from desktop_app.core.errors import ImageError, RequestError
-from desktop_app.core.image import SUFFIXES
 from desktop_app.core.params import PARAM_SPECS
 from desktop_app.core.variation import Variation
 from desktop_app.studio.control_choice import family_of, suggested, usual_mode
@@ -25,7 +22,6 @@ from desktop_app.studio.jobs import JobQueue
 from desktop_app.studio.opener import Source
 from desktop_app.studio.settings import Settings
 from desktop_app.studio.tips import plain_tip
-from desktop_app.ui.canvas_sources import read_drop, read_paste, read_variations
 from desktop_app.ui.control_row import ControlRow, RowFacts
 from desktop_app.ui.control_texts import mode_label
 from desktop_app.ui.control_thumb import ControlImageDialog
@@ -33,6 +29,7 @@ from desktop_app.ui.field import Field, set_role
 from desktop_app.ui.fold import FoldButton
 from desktop_app.ui.icons import Icons
 from desktop_app.ui.parts import ControlParts
+from desktop_app.ui.picture_sources import ask_picture, dropped_picture, pasted_picture
 from desktop_app.ui.texts import param_text, plural
 from desktop_app.ui.theme import GRID
 
@@ -266,25 +263,17 @@ class ControlPanel(QWidget):
         self.add.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _on_open_requested(self, row: ControlRow) -> None:
-        patterns = " ".join(f"*{suffix}" for suffix in SUFFIXES)
-        title, kinds = self.tr("Open picture"), self.tr("Pictures (%1)").replace("%1", patterns)
-        name, _kind = QFileDialog.getOpenFileName(self.window(), title, self._settings.get("last_folder"), kinds)
-        if name:
-            self._settings.set("last_folder", str(Path(name).parent))
-            self._pictures.open(self.rows.index(row), Path(name))
+        if path := ask_picture(self.window(), self._settings, self.tr("Open picture")):
+            self._pictures.open(self.rows.index(row), path)
 
     def _on_paste_requested(self, row: ControlRow) -> None:
-        source = read_paste(QGuiApplication.clipboard().mimeData())
-        if source is None:
-            hint = self.tr("Copy one first, in a browser or another program.")
-            self.error_raised.emit(ImageError(self.tr("There is no picture on the clipboard"), "", hint))
-            return
-        self._pictures.open(self.rows.index(row), source)
+        try:
+            self._pictures.open(self.rows.index(row), pasted_picture())
+        except ImageError as e:
+            self.error_raised.emit(e)
 
     def _on_dropped(self, row: ControlRow, mime: QMimeData) -> None:
-        ids = read_variations(mime)
-        variation = self._sources.find_variation(ids[0]) if ids else None
-        source = variation.path if variation else read_drop(mime)
+        source = dropped_picture(mime, self._sources.find_variation)
         if source is not None:
             self._pictures.open(self.rows.index(row), source)
 

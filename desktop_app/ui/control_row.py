@@ -29,7 +29,6 @@ from desktop_app.core.control_modes import ANNOTATORS
 from desktop_app.studio.control_choice import annotators, control_nets, family_of, missing_refs
 from desktop_app.studio.control_deriver import DeriveState, DeriveView
 from desktop_app.studio.tips import plain_tip
-from desktop_app.ui.canvas_sources import offers_picture
 from desktop_app.ui.control_combo import ChoiceCombo
 from desktop_app.ui.control_specs import CONTROL_SPECS, LEAST_SHARE
 from desktop_app.ui.control_texts import download_text, mode_label, state_text, summary_text
@@ -37,6 +36,7 @@ from desktop_app.ui.control_thumb import ControlThumb
 from desktop_app.ui.elided_label import ElidedLabel
 from desktop_app.ui.field import WheelGuard, set_role
 from desktop_app.ui.icons import Icons
+from desktop_app.ui.picture_sources import accept_picture, take_drop
 from desktop_app.ui.texts import param_text
 from desktop_app.ui.theme import GRID
 from desktop_app.ui.value_slider import ValueSlider
@@ -408,17 +408,11 @@ class ControlRow(QFrame):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """A picture may be dropped on its control image."""
-        if event.possibleActions() & Qt.DropAction.CopyAction and offers_picture(event.mimeData()):
-            event.setDropAction(Qt.DropAction.CopyAction)
-            event.accept()
-        else:
-            event.ignore()
+        accept_picture(event)
 
     def dropEvent(self, event: QDropEvent) -> None:
         """It becomes the picture that the control image is made from."""
-        event.setDropAction(Qt.DropAction.CopyAction)
-        event.accept()
-        self.dropped.emit(event.mimeData())
+        self.dropped.emit(take_drop(event))
 
 
 def _label(text: str) -> QLabel:
