@@ -19,28 +19,30 @@ from desktop_app.core.memory import MemoryPlan
 from desktop_app.core.request import hash_pixels
 from desktop_app.engine.faults import loading_adapter, quiet
 from desktop_app.engine.offload import Offload
+from desktop_app.store.any_checkpoint import Stamp, stamp_of
 
 
 class Encoders:
     """The image encoder that was used last: it is large, and the next call will want it again."""
 
     def __init__(self) -> None:
-        self._folder: Path | None = None
+        self._key: tuple[Path, Stamp] | None = None
         self._encoder: Any = None
 
     def get(self, folder: Path, dtype: Any, device: Any) -> Any:
         """The one in ``folder``, loaded if need be."""
-        if self._folder != folder:
+        key = (folder, stamp_of(folder))
+        if self._key != key:
             from transformers import CLIPVisionModelWithProjection
 
-            self._folder, self._encoder = None, None
+            self._key, self._encoder = None, None
             options = {"dtype": dtype, "local_files_only": True, "use_safetensors": True}
             encoder, info = CLIPVisionModelWithProjection.from_pretrained(
                 str(folder), output_loading_info=True, **options
             )
             if info["missing_keys"]:
                 raise ValueError(f"the image encoder lacks {min(info['missing_keys'])}")
-            self._folder, self._encoder = folder, encoder.to(device)
+            self._key, self._encoder = key, encoder.to(device)
         return self._encoder
 
 

@@ -24,7 +24,7 @@ from desktop_app.engine.offload import Offload
 from desktop_app.engine.residency import Resident
 
 IDLE_RUNS = 8
-"""Calls without a LoRA after which its layers are removed."""
+"""Calls without a LoRA, or an image encoder, after which it is removed."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class _Loaded:
     loras: dict[_File, _Lora] = field(default_factory=dict)
     encoders: Encoders = field(default_factory=Encoders)
     calls: int = 0
+    looked: int = 0
     names: int = 0
 
 
@@ -86,6 +87,7 @@ def adapted(
         notes += _switch(resident.offload, loaded, pipeline, _of_kind(found, AdapterKind.LORA))
         words = _of_kind(found, AdapterKind.TEXTUAL_INVERSION)
         pictures = _of_kind(found, AdapterKind.IP_ADAPTER)
+        _forget_encoder(loaded, is_wanted=bool(pictures))
         with (
             knowing(resident.offload, pipeline, family, words),
             looking_at(resident.offload, loaded.encoders, pipeline, pictures) as arguments,
@@ -102,6 +104,14 @@ def drop(resident: Resident) -> None:
         return
     pipeline = next(iter(resident.pipelines.values()))
     _unload(resident.offload, loaded, pipeline)
+
+
+def _forget_encoder(loaded: _Loaded, *, is_wanted: bool) -> None:
+    """Let go of the image encoder that nobody has asked for for a while."""
+    if is_wanted:
+        loaded.looked = loaded.calls
+    elif loaded.calls - loaded.looked > IDLE_RUNS:
+        loaded.encoders = Encoders()
 
 
 def _of_kind(found: Sequence[tuple[Adapter, FoundAdapter]], kind: AdapterKind) -> list[tuple[Adapter, AdapterInfo]]:

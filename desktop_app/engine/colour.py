@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from PIL import Image
@@ -19,26 +20,41 @@ _TO_XYZ = ((0.4124564, 0.3575761, 0.1804375), (0.2126729, 0.7151522, 0.0721750),
 
 _KNEE = 6 / 29
 
+ROWS = 256
+"""Of a picture, that are brought to other colours at once."""
+
 SAMPLE = 512
 """The side to which pictures are brought to be measured."""
 
 
-def match_colours(picture: Image.Image, root: Image.Image, match: ColourMatch) -> Image.Image:
+def match_colours(
+    picture: Image.Image, root: Image.Image, match: ColourMatch, check: Callable[[], None] = lambda: None
+) -> Image.Image:
     """``picture`` with mean and standard deviation of ``root`` in the channels that ``match`` names; both RGB, of any
     size. The statistics are those of Reinhard et al., "Color Transfer between Images" (2001), here in CIE L*a*b*.
+    ``check`` is called meanwhile, and may raise.
     """
     import numpy
 
     if match is ColourMatch.OFF:
         return picture
-    lab, wanted = _to_lab(picture), _to_lab(_sample(root))
-    measured = _to_lab(_sample(picture))
-    for channel in CHANNELS[match]:
-        mean, spread = measured[..., channel].mean(), measured[..., channel].std()
-        aim, aim_spread = wanted[..., channel].mean(), wanted[..., channel].std()
-        gain = aim_spread / spread if spread > 1e-3 else 1.0  # a flat channel has nothing to spread
-        lab[..., channel] = (lab[..., channel] - mean) * gain + aim
-    return Image.fromarray(numpy.rint(_to_rgb(lab) * 255).astype(numpy.uint8), "RGB")
+    wanted, measured = _to_lab(_sample(root)), _to_lab(_sample(picture))
+    shifts = [_shift(measured[..., channel], wanted[..., channel]) for channel in CHANNELS[match]]
+    matched = Image.new("RGB", picture.size)
+    for top in range(0, picture.height, ROWS):  # of a picture out of an upscaler all at once would be gigabytes
+        lab = _to_lab(picture.crop((0, top, picture.width, min(top + ROWS, picture.height))))
+        for channel, (mean, gain, aim) in zip(CHANNELS[match], shifts, strict=True):
+            lab[..., channel] = (lab[..., channel] - mean) * gain + aim
+        matched.paste(Image.fromarray(numpy.rint(_to_rgb(lab) * 255).astype(numpy.uint8), "RGB"), (0, top))
+        check()
+    return matched
+
+
+def _shift(measured: Any, wanted: Any) -> tuple[float, float, float]:
+    """Mean of a channel as it is, what to spread it by, and the mean that it gets."""
+    spread = measured.std()
+    gain = wanted.std() / spread if spread > 1e-3 else 1.0  # a flat channel has nothing to spread
+    return measured.mean(), gain, wanted.mean()
 
 
 def _sample(picture: Image.Image) -> Image.Image:

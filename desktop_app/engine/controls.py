@@ -45,7 +45,8 @@ class _Loaded:
 
 
 class ControlNets:
-    """Loads ControlNets, each once, and keeps them while a checkpoint that they have steered is in memory.
+    """Loads ControlNets, each once, and keeps those of the last stage that had any, while a checkpoint that they have
+    steered is in memory.
 
     ``disk`` is a folder for weights that have no room in memory. One thread, that of the residency.
     """
@@ -68,8 +69,9 @@ class ControlNets:
         if family.reads_controls or not active(stage):
             return own
         self.prune()
-        refs = [control.checkpoint for control in active(stage)]
-        networks = [self._network(self._find_checkpoint(ref), resident, own) for ref in refs]
+        folders = [self._find_checkpoint(control.checkpoint) for control in active(stage)]
+        self._drop(*(key for key in self._loaded if key[0] not in folders))  # one takes as much as half a checkpoint
+        networks = [self._network(folder, resident, own) for folder in folders]
         made = _build(pipeline_class(family.control_pipelines[kind]), own, networks)
         made.set_progress_bar_config(disable=True)
         return made

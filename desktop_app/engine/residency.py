@@ -205,6 +205,10 @@ class Residency:
         key = (folder, self.dtype)
         return key in self._residents and self._residents[key].offload.plan is self._use(key).plan
 
+    def loaded(self, folder: Path) -> list[Resident]:
+        """What of ``folder`` is in memory, in whatever number format."""
+        return [resident for key, resident in self._residents.items() if key[0] == folder]
+
     def get(self, folder: Path, dtype: str = "") -> Resident:
         """The checkpoint in ``folder``, loaded if need be. Raises `CheckpointError`, `OutOfMemory`."""
         key = (folder, dtype or self.dtype)

@@ -79,7 +79,11 @@ class Run:
     def _given(self, number: int, stage: Stage, before: Sequence[StageOutput]) -> Given:
         """What the stage begins with."""
         if not before:
-            return Given(self.frames.begin())
+            picture = self.frames.begin()
+            if picture is None and stage.kind is not StageKind.TEXT_TO_IMAGE:
+                hint = "Open a picture."
+                raise RequestError("The stage needs a picture to start from", stage.kind.value, hint, "checkpoint")
+            return Given(picture)
         last, previous = before[-1], self.request.stages[number - 1]
         if self.is_by_latents(previous, stage) and last.latents is not None:
             return Given(last.picture, last.latents)
@@ -132,7 +136,7 @@ class Run:
         root = self.frames.root
         if root is not None:
             seen = self.frames.framed(Picture(root, is_whole=True)).image
-            matched = match_colours(picture.image, seen, self.request.colour_match)
+            matched = match_colours(picture.image, seen, self.request.colour_match, self.check)
             if matched is not picture.image:
                 picture = self._match_inside(picture, matched, number)
         return self.frames.finish(picture)

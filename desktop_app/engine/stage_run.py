@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from PIL import Image
 
 from desktop_app.core.adapter import active
 from desktop_app.core.conditions import Control
-from desktop_app.core.engine import Phase, Progress
+from desktop_app.core.engine import Derived, Phase, Progress
 from desktop_app.core.errors import DeviceError, OutOfMemory, RequestError
 from desktop_app.core.families import Family
 from desktop_app.core.kinds import FACTORS, UPSCALES, StageKind
@@ -37,6 +38,8 @@ from desktop_app.store.any_checkpoint import Stamp, family_at, stamp_of
 
 if TYPE_CHECKING:
     from desktop_app.engine.run import Run
+
+log = logging.getLogger(__name__)
 
 FULL_PRECISION = "float32"
 
@@ -117,6 +120,7 @@ class StageRun:
         """
         kind = self._stage.kind
         self._residency.plan(path, largest_call(kind, *self._size) if kind in FACTORS else self._size)
+        self._workshop.controls.prune()
         told = len(self._run.notes)
         self._run.noise.mark()
         while True:
@@ -128,8 +132,17 @@ class StageRun:
                 self._run.notes += self._residency.notes
                 return made
             del self._run.notes[told:]
-            self._workshop.controls.drop()
+            self._workshop.make_room(path)
             self._residency.step_down(path, full)
+
+    def _with_all_memory(self, attempt: Callable[[], T]) -> T:
+        """What ``attempt`` makes, which is no checkpoint's; made anew without any where memory turns out to be full."""
+        try:
+            return attempt()
+        except OutOfMemory as e:
+            log.info("stage %d: the checkpoints make room: %s", self._number, e)
+        self._workshop.clear()
+        return attempt()
 
     def _load(self, path: Path) -> Resident:
         if not self._residency.has(path):
@@ -194,10 +207,13 @@ class StageRun:
                 hint = "Open a picture, or give the control image one of its own."
                 raise RequestError("A control image has no picture", control.mode.value, hint, param="controls")
             picture = frames.placed(root.image, size)
-        derived = derive_image(control, picture, self._workshop.find_checkpoint, self._report_here, self._run.cancel)
+        derived = self._with_all_memory(lambda: self._derive(control, picture))
         if derived.note and derived.note not in self._run.notes:
             self._run.notes.append(derived.note)
         return derived.image
+
+    def _derive(self, control: Control, picture: Image.Image) -> Derived:
+        return derive_image(control, picture, self._workshop.find_checkpoint, self._report_here, self._run.cancel)
 
     def _note_conditions(self, family: Family) -> None:
         """Write down the files beside the checkpoint that the stage is made with."""
@@ -307,13 +323,18 @@ class StageRun:
     def _upscale_pixels(self, path: Path) -> Picture:
         """Larger by the network in the file ``path``, tile by tile."""
         assert self._given.picture
+        picture = self._given.picture.image
         self._tell(Phase.LOADING)
-        with running():
-            upscaler = self._workshop.pixel_upscaler(path)
-            self._run.check()
-            made = upscaler.upscale(self._given.picture.image, self._on_tile, check=self._run.check)
-        if upscaler.note:
-            self._run.notes.append(upscaler.note)
+
+        def attempt() -> tuple[Image.Image, str]:
+            with running():
+                upscaler = self._workshop.pixel_upscaler(path)
+                self._run.check()
+                return upscaler.upscale(picture, self._on_tile, check=self._run.check), upscaler.note
+
+        made, note = self._with_all_memory(attempt)
+        if note:
+            self._run.notes.append(note)
         return Picture(made)
 
     # What is told ---------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any
 
 from desktop_app.core.adapter import FindAdapter
 from desktop_app.core.engine import CheckpointPath
+from desktop_app.engine.adapters import drop
 from desktop_app.engine.controls import ControlNets
 from desktop_app.engine.residency import Residency
 from desktop_app.engine.stage_cache import StageCache
@@ -35,6 +36,13 @@ class Workshop:
             loaded = load_pixel_upscaler(path, self.residency.device, self.residency.dtype)
             self._pixel_upscaler = (path, stamp, loaded)
         return self._pixel_upscaler[2]
+
+    def make_room(self, path: Path) -> None:
+        """Memory is full: let go of what can be loaded again beside the checkpoint at ``path``."""
+        self._pixel_upscaler = None
+        self.controls.drop()
+        for resident in self.residency.loaded(path):
+            drop(resident)
 
     def clear(self) -> None:
         """Give all memory back, but for what the stages have made."""

@@ -238,6 +238,29 @@ def test_a_control_image_of_another_net_runs_its_stage_again(engine, folders, ma
     assert run(engine, requests[0]).reused == 0
 
 
+def test_a_request_whose_stages_cannot_begin_or_end_is_refused(engine, make, picture):
+    request = make(card("fourfold", StageKind.UPSCALE), init_image=picture, first_stage=False)
+    with pytest.raises(RequestError, match="needs a picture to start from"):
+        run(engine, replace(request, init_image=None))
+    whole = make(init_image=picture, strength=1.0)
+    with pytest.raises(RequestError, match="does not end"):
+        run(engine, replace(whole, stages=(replace(whole.stages[0], end=0.5),)))
+
+
+def test_weights_that_are_written_while_a_stage_runs_make_it_run_again(engine, folders, make, picture, tmp_path):
+    own = shutil.copytree(folders["stranger"], tmp_path / "own")
+    request = make(card("twin"), init_image=picture, checkpoint=str(own))
+    weights = next((own / "unet").glob("*.safetensors"))
+
+    def write(progress):
+        if progress.stage == 0 and progress.phase is Phase.DENOISING:
+            weights.touch()
+
+    engine.run(request, write, NEVER)
+    assert run(engine, request).reused == 0
+    assert run(engine, request).reused == 1
+
+
 def test_an_upscaler_alone_takes_the_picture_as_it_is(engine, make, folders, tmp_path):
     ref = make_ref(tmp_path / "odd.png", make_picture((40, 24), "RGB", 1))
     request = make(card("fourfold", StageKind.UPSCALE), init_image=ref, first_stage=False)

@@ -6,6 +6,7 @@ from PIL import Image, ImageChops, ImageStat
 from support import make_picture
 
 from desktop_app.core.conditions import ColourMatch
+from desktop_app.engine import colour
 from desktop_app.engine.colour import _to_lab, match_colours
 
 
@@ -58,3 +59,24 @@ def test_a_flat_picture_is_no_division_by_zero():
     matched = match_colours(flat, ROOT, ColourMatch.LAB)
     assert len(set(ImageStat.Stat(matched).extrema)) >= 1
     assert matched.getextrema()[0][0] == matched.getextrema()[0][1]
+
+
+def test_a_picture_is_matched_piece_by_piece_as_it_is_at_once(monkeypatch):
+    picture = toned(ROOT, (1.0, 0.8, 0.7))
+    whole = match_colours(picture, ROOT, ColourMatch.LAB)
+    monkeypatch.setattr(colour, "ROWS", 7)
+    assert largest_difference(match_colours(picture, ROOT, ColourMatch.LAB), whole) == 0
+
+
+def test_it_can_be_stopped_between_two_pieces(monkeypatch):
+    monkeypatch.setattr(colour, "ROWS", 7)
+    seen = []
+
+    def check():
+        seen.append(1)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        match_colours(ROOT, ROOT, ColourMatch.LAB, check)
+    assert len(seen) == 2

@@ -177,6 +177,15 @@ def test_a_control_net_is_loaded_once_and_kept_as_long_as_what_it_steers(nets, f
     assert nets.size_bytes == 0
 
 
+def test_only_the_control_nets_of_the_last_steered_stage_stay(nets, folders, residents):
+    both, first = (stage_of(folders, "sd", StageKind.TEXT_TO_IMAGE, count) for count in (2, 1))
+    sizes = []
+    for stage in (first, both, first, replace(both, controls=both.controls[1:])):
+        nets.pipeline(residents["sd"], family_at(folders / "sd"), stage)
+        sizes.append(nets.size_bytes)
+    assert sizes == [sizes[0], 2 * sizes[0], sizes[0], sizes[0]]
+
+
 def test_all_control_nets_are_let_go_of_on_request(nets, folders, residents):
     steered(nets, residents["sd"], stage_of(folders, "sd", StageKind.TEXT_TO_IMAGE, 2))
     assert nets.size_bytes
