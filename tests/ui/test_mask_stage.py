@@ -7,7 +7,7 @@ from PIL import Image
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt
 from PySide6.QtGui import QInputDevice, QMouseEvent, QPointingDevice, QTabletEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QPlainTextEdit
 
 from desktop_app.ui.compare_view import CompareView, ViewMode
 from desktop_app.ui.mask_stage import MaskStage
@@ -186,6 +186,29 @@ def test_a_right_pull_sizes_the_brush_and_marks_nothing(hand):
     hand.take(Tool.BRUSH, 40).pull((100, 80), (150, 80), button=RIGHT)
     assert hand.tools.brush == pytest.approx(90, abs=2)
     assert hand.mask.is_empty
+
+
+def test_with_a_tool_in_hand_the_wheel_zooms_and_the_middle_button_moves_the_picture(hand):
+    hand.take(Tool.BRUSH)
+    window, zoom = hand.window.windowHandle(), hand.view.zoom
+    first, last = (hand.stage.mapTo(hand.window, QPoint(*at)) for at in ((300, 300), (340, 320)))
+    QTest.wheelEvent(window, QPointF(first), QPoint(0, 480))
+    assert hand.view.zoom > zoom
+    before = hand.view.picture_rect.topLeft()
+    QTest.mousePress(window, Qt.MouseButton.MiddleButton, PLAIN, first)
+    QTest.mouseMove(window, last)
+    QTest.mouseRelease(window, Qt.MouseButton.MiddleButton, PLAIN, last)
+    assert hand.view.picture_rect.topLeft() - before == QPointF(40, 20)
+    assert hand.mask.is_empty
+
+
+def test_letters_typed_in_a_prompt_are_no_tools(hand, qtbot):
+    hand.take(Tool.BRUSH, 40)
+    prompt = hand.window.findChild(QPlainTextEdit, "promptEdit")
+    prompt.setFocus()
+    qtbot.keyClicks(prompt, "vexgo[]")
+    assert prompt.toPlainText() == "vexgo[]"
+    assert (hand.tools.tool, hand.tools.brush) == (Tool.BRUSH, 40)
 
 
 def test_escape_calls_a_stroke_off(hand):
