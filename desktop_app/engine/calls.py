@@ -73,15 +73,18 @@ def _look_unguided(pipeline: Any, arguments: Arguments) -> Arguments:
 def _with_plain_latents(pipeline: Any) -> Iterator[None]:
     """Inpainting knows a denoiser that takes nothing but latents by their number, which it thinks is always four; those
     of the starter checkpoint have eight.
+
+    The value is exchanged in the configuration that is there: what an IP-Adapter has set in it would not come along
+    into a new one.
     """
     channels = pipeline.unet.config.in_channels
     is_plain = channels == pipeline.vae.config.latent_channels
     if is_plain:
-        pipeline.unet.register_to_config(in_channels=USUAL_CHANNELS)
+        pipeline.unet.config.in_channels = USUAL_CHANNELS
     try:
         yield
     finally:
-        pipeline.unet.register_to_config(in_channels=channels)
+        pipeline.unet.config.in_channels = channels
 
 
 _AROUND: Mapping[str, Callable[[Any], contextlib.AbstractContextManager[None]]] = MappingProxyType(
