@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 from desktop_app.core.variation import Variation
 from desktop_app.studio.request_texts import chain_text
 from desktop_app.ui.field import set_role
+from desktop_app.ui.params_panel import SPIN_MARGIN
 from desktop_app.ui.texts import number_locale
 from desktop_app.ui.theme import GRID
 
@@ -57,6 +58,7 @@ class AnimationDialog(QDialog):
         for name, _suffix in FORMATS:
             self.format.addItem(name)
         self.seconds = QDoubleSpinBox()
+        self.seconds.lineEdit().setTextMargins(SPIN_MARGIN, 0, 0, 0)
         self.seconds.setLocale(number_locale())
         self.seconds.setRange(0.1, 10.0)
         self.seconds.setSingleStep(0.1)

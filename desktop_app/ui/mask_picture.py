@@ -143,10 +143,14 @@ class MaskPicture:
         wide = source.adjusted(-margin, -margin, margin, margin)
         whole = self._layer.size
         assert whole is not None
-        wide = _aligned(wide, step) & QRect(0, 0, whole.width(), whole.height())
+        around = _aligned(wide, step)
+        wide = around & QRect(0, 0, whole.width(), whole.height())
         mask = self._layer.crop(wide)
-        if mask.getbbox() is None:
+        least, most = mask.getextrema()
+        if most == 0:
             return None
+        if least == 255 and wide == around:  # deep inside, where there is no edge to be softened or outlined
+            return Image.new("L", (rect.width(), rect.height()), MOST)
         at = (rect.left() - _down(wide.left(), level), rect.top() - _down(wide.top(), level))
         box = (*at, at[0] + rect.width(), at[1] + rect.height())
         hard = _scaled(mask, level)
