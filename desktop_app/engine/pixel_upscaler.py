@@ -25,6 +25,8 @@ LEAST_TILE = 64
 OVERLAP = 32
 """Pixels of the given picture. Tiles overlap by so many at least."""
 
+WHOLE_NOTE = "Half precision gave values that are not numbers; the picture was enlarged in full precision."
+
 OnTile = Callable[[int, int], None]
 """Is told how many tiles are done, and how many there are; may raise to end the run."""
 
@@ -39,6 +41,7 @@ class PixelUpscaler:
         self.scale = scale
         self.note = ""
         self._network = network
+        self._is_whole = False
 
     def upscale(
         self,
@@ -54,7 +57,7 @@ class PixelUpscaler:
         ``check`` is called within the tiles and may raise, as ``on_tile`` may. Raises `OutOfMemory` where no tile is
         small enough, `DeviceError` where the network makes no numbers.
         """
-        self.note = ""
+        self.note = WHOLE_NOTE if self._is_whole else ""
         while True:
             try:
                 return self._upscale(picture, on_tile, tile, check)
@@ -65,35 +68,48 @@ class PixelUpscaler:
             tile = max(min(tile, max(picture.size)) // 2, LEAST_TILE)
             self.note = f"Memory was full; the picture was enlarged in tiles of {tile} pixels."
 
+    def _take_full_precision(self) -> None:
+        """From now on, as half gives no numbers. Raises `DeviceError` where it is that already."""
+        import torch
+
+        if self._network.dtype == torch.float32:
+            raise DeviceError(
+                "The picture came out without content",
+                "The upscaler gave values that are not numbers.",
+                "The file may be damaged: fetch it again, or choose another upscaler.",
+            )
+        self._network.float()
+        self._is_whole, self.note = True, WHOLE_NOTE
+
     def _upscale(self, picture: Image.Image, on_tile: OnTile, tile: int, check: Callable[[], None]) -> Image.Image:
         import numpy
 
         tiling = Tiling(picture.size, self.scale, tile, min(OVERLAP, tile // 2))
         with running(), _calling(self._network.model, check):
-            canvas = tiling.canvas()
-            for number, each in enumerate(tiling, start=1):
-                tiling.lay(canvas, each, self._run(picture.crop(each.box)))
-                on_tile(number, len(tiling))
+            while (canvas := self._run_tiles(picture, tiling, on_tile)) is None:
+                self._take_full_precision()
             canvas *= 255
             return Image.fromarray(canvas.round(out=canvas).clip(0, 255, out=canvas).astype(numpy.uint8))
 
-    def _run(self, picture: Image.Image) -> Any:
-        """Pixels (height, width, 3) from 0 to 1 of ``picture``; in full precision where half gives no numbers."""
+    def _run_tiles(self, picture: Image.Image, tiling: Tiling, on_tile: OnTile) -> Any | None:
+        """Pixels of the whole; None as soon as some are not numbers."""
+        canvas = tiling.canvas()
+        for number, each in enumerate(tiling, start=1):
+            made = self._run(picture.crop(each.box))
+            if made is None:
+                return None
+            tiling.lay(canvas, each, made)
+            on_tile(number, len(tiling))
+        return canvas
+
+    def _run(self, picture: Image.Image) -> Any | None:
+        """Pixels (height, width, 3) from 0 to 1 of ``picture``; None where they are not numbers."""
         import numpy
         import torch
 
         pixels = torch.from_numpy(numpy.asarray(picture).copy()).permute(2, 0, 1)[None].float() / 255
-        while True:
-            made = self._network(pixels.to(self._network.device, self._network.dtype))[0].float().cpu()
-            if torch.isfinite(made).all():
-                return made.permute(1, 2, 0).numpy()
-            if self._network.dtype == torch.float32:
-                raise DeviceError(
-                    "The picture came out without content",
-                    "The upscaler gave values that are not numbers.",
-                    "The file may be damaged: fetch it again, or choose another upscaler.",
-                )
-            self._network.float()
+        made = self._network(pixels.to(self._network.device, self._network.dtype))[0].float().cpu()
+        return made.permute(1, 2, 0).numpy() if torch.isfinite(made).all() else None
 
 
 def load_pixel_upscaler(path: Path, device: str, dtype: str) -> PixelUpscaler:

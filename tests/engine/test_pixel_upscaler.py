@@ -142,7 +142,11 @@ def test_half_precision_that_gives_no_numbers_is_done_in_full(path):
         lambda layer, given, made: made * float("nan") if made.dtype == torch.float16 else made
     )
     full = load_pixel_upscaler(path, "cpu", "float32").upscale(picture, ignore)
-    assert numpy.abs(numpy.asarray(half.upscale(picture, ignore), int) - numpy.asarray(full, int)).max() <= 2
+    made = half.upscale(picture, ignore)
+    assert numpy.abs(numpy.asarray(made, int) - numpy.asarray(full, int)).max() <= 2
+    assert "full precision" in half.note
+    assert half.upscale(picture, ignore).tobytes() == made.tobytes()
+    assert "full precision" in half.note
 
 
 def test_a_network_that_makes_no_numbers_is_told(upscaler):
