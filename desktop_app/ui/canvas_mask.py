@@ -62,8 +62,8 @@ class CanvasMask(QObject):
         """Put the bars within ``inside``: the tools beside ``top``, the other bar's place, or below it; the options in
         the corner that ``bottom`` leaves, or above it.
         """
-        for bar in (self.tool_bar, self.options_bar):
-            bar.adjustSize()
+        self.tool_bar.adjustSize()
+        self.options_bar.fit_into(inside.width())
         is_mirrored = self.tool_bar.layoutDirection() is Qt.LayoutDirection.RightToLeft
         gap = top.top()
         tools, options = self.tool_bar.rect(), self.options_bar.rect()

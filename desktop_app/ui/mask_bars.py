@@ -104,6 +104,18 @@ class MaskOptionsBar(Bar):
         self.setVisible(self._layer.size is not None and (is_marked or tool is not Tool.MOVE))
         self.resized.emit()
 
+    def fit_into(self, width: int) -> None:
+        """Be no wider than ``width``: without sliders and hints where they have no room. Numbers can be typed."""
+        self._set_short(False)
+        if self.sizeHint().width() > width:
+            self._set_short(True)
+        self.adjustSize()
+
+    def _set_short(self, is_short: bool) -> None:
+        for amount in (self.brush, self.tolerance):
+            amount.set_short(is_short)
+        self.hint.setVisible(self._tools.tool is Tool.EXTEND and not is_short)
+
     def _on_brush_edited(self, brush: int) -> None:
         self._tools.brush = brush
 
@@ -128,7 +140,7 @@ class _Amount(QWidget):
         self.spin.setSuffix(suffix)
         self.spin.setFixedWidth(self.fontMetrics().horizontalAdvance("2000 px") + 36)
         self.spin.lineEdit().setTextMargins(SPIN_MARGIN, 0, 0, 0)
-        label = QLabel(text)
+        self._label = label = QLabel(text)
         label.setBuddy(self.spin)
         row = QHBoxLayout(self)
         row.setContentsMargins(*TEXT_ROOM)
@@ -142,6 +154,12 @@ class _Amount(QWidget):
         self.slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.slider.valueChanged.connect(self._on_slider_moved)
         self.spin.valueChanged.connect(self.changed)
+
+    def set_short(self, is_short: bool) -> None:
+        """Whether there is the number box only."""
+        self.slider.setVisible(not is_short)
+        self._label.setVisible(not is_short)
+        self.updateGeometry()  # now, not with the next turn of the event loop
 
     def show_value(self, value: int) -> None:
         """Show ``value``, without telling of it."""

@@ -48,6 +48,18 @@ def test_bars_are_one_line_and_do_not_lie_on_each_other(masked):
     assert not tools.geometry().intersects(modes.geometry())
 
 
+@pytest.mark.parametrize("tool", ["brush", "fill", "extend"])
+def test_in_a_narrow_window_nothing_of_the_bars_is_cut(masked, tool):
+    masked.actions_by_id[f"tool_{tool}"].trigger()
+    bar = masked.findChild(MaskOptionsBar)
+    masked.resize(900, 700)
+    for each in (masked.findChild(MaskToolBar), bar):
+        assert masked.canvas.rect().contains(each.geometry())
+        assert each.width() >= each.sizeHint().width()
+    masked.resize(1600, 900)
+    assert bar.brush.slider.isVisible() is (tool == "brush")
+
+
 def test_the_bar_sets_the_brush_and_follows_it(masked):
     masked.actions_by_id["tool_brush"].trigger()
     bar, tools = masked.findChild(MaskOptionsBar), masked.canvas.mask_tools
