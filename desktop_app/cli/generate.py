@@ -34,6 +34,7 @@ from desktop_app.core.recipe import Recipe
 from desktop_app.core.request import ImageRef, Request, hash_pixels
 from desktop_app.core.stages import family_of_checkpoint, refuse_unused
 from desktop_app.core.styles import STYLES_NAME
+from desktop_app.core.sweep import refuse_alike
 from desktop_app.core.variation import read_request, write_texts
 from desktop_app.store.adapters import AdapterStore
 from desktop_app.store.checkpoints import CheckpointStore
@@ -84,6 +85,7 @@ def generate(options: argparse.Namespace) -> int:
         refuse_unused([axis.param for axis in axes], params, info, look)
         varied = vary(params, axes)
         requests = [made for each in varied for made in build(each, start.init_image, info, mask=start.mask)]
+        refuse_alike(axes, requests)
         if not options.source:
             size = start.init_image.size if start.init_image else None
             _tell_unused(plan_run(params, size, info, look, describe_adapter, has_mask=start.mask is not None))

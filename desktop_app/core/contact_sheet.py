@@ -10,6 +10,9 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from desktop_app.core.image import flatten
 from desktop_app.core.sweep import Axis
 
+MAX_LETTERS = 1000
+"""Of a line of text; there is room for no more."""
+
 MAX_SIDE = 8192
 """Of the sheet, in pixels; pictures are made smaller to fit."""
 
@@ -22,27 +25,33 @@ FONT_SHARE = 0.055
 """Of a picture's width, that a letter is high."""
 
 SMALLEST, LARGEST = 12, 44
+LINE = 1.6
+"""Height of a line of text, in heights of a letter."""
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+Made = Image.Image | str | None
+"""A picture, or why there is none."""
 
 
 def contact_sheet(
-    pictures: Sequence[Image.Image | None],
+    pictures: Sequence[Made],
     columns: int,
     *,
     column_labels: Sequence[str] = (),
     row_labels: Sequence[str] = (),
     title: str = "",
 ) -> Image.Image:
-    """``pictures``, line by line, ``columns`` in each, as one RGB picture; None is a picture that was not made.
+    """``pictures``, line by line, ``columns`` in each, as one RGB picture; where one was not made, a grey place says
+    why.
 
     The cells have the size of the largest picture; more where that is small, and less where the sheet would be longer
-    than `MAX_SIDE`.
+    than `MAX_SIDE`. Text for which there is no room ends in an ellipsis.
     """
     rows = math.ceil(len(pictures) / columns)
-    cell = _cell_size(pictures, columns, rows)
+    cell = _cell_size(pictures, columns + bool(row_labels), rows)
     font = ImageFont.load_default(size=min(max(round(cell[0] * FONT_SHARE), SMALLEST), LARGEST))
-    line = round(font.size * 1.6) if isinstance(font, ImageFont.FreeTypeFont) else 18
+    line = _line(font)
+    row_labels = [_shortened(font, label, cell[0]) for label in row_labels[:rows]]
     left = MARGIN + (max(_width(font, label) for label in row_labels) + GAP if row_labels else 0)
     top = MARGIN + (line if title else 0) + (line if column_labels else 0)
     width = left + columns * (cell[0] + GAP) - GAP + MARGIN
@@ -54,16 +63,19 @@ def contact_sheet(
     for column, label in enumerate(column_labels[:columns]):
         x = left + column * (cell[0] + GAP)
         draw.text((x, top - line), _shortened(font, label, cell[0]), INK, font)
-    for row, label in enumerate(row_labels[:rows]):
+    for row, label in enumerate(row_labels):
         y = top + row * (cell[1] + GAP) + cell[1] // 2
         draw.text((MARGIN, y), label, INK, font, anchor="lm")
     for index, picture in enumerate(pictures):
         place = (left + index % columns * (cell[0] + GAP), top + index // columns * (cell[1] + GAP))
-        _put(sheet, draw, picture, place, cell)
+        if isinstance(picture, Image.Image):
+            _put(sheet, picture, place, cell)
+        else:
+            _put_reason(draw, font, picture or "", place, cell)
     return sheet
 
 
-def sweep_sheet(axes: Sequence[Axis], pictures: Sequence[Image.Image | None], prompt: str = "") -> Image.Image:
+def sweep_sheet(axes: Sequence[Axis], pictures: Sequence[Made], prompt: str = "") -> Image.Image:
     """The grid of a sweep over ``axes``, under the ``prompt`` unless that is varied."""
     columns, rows = axes[0], axes[1] if len(axes) > 1 else None
     return contact_sheet(
@@ -75,8 +87,8 @@ def sweep_sheet(axes: Sequence[Axis], pictures: Sequence[Image.Image | None], pr
     )
 
 
-def _cell_size(pictures: Sequence[Image.Image | None], columns: int, rows: int) -> tuple[int, int]:
-    made = [picture for picture in pictures if picture]
+def _cell_size(pictures: Sequence[Made], columns: int, rows: int) -> tuple[int, int]:
+    made = [picture for picture in pictures if isinstance(picture, Image.Image)]
     width = max((picture.width for picture in made), default=64)
     height = max((picture.height for picture in made), default=64)
     growth = max(math.ceil(LEAST_CELL / max(width, height)), 1)
@@ -86,18 +98,35 @@ def _cell_size(pictures: Sequence[Image.Image | None], columns: int, rows: int) 
     return max(int(width * scale), 1), max(int(height * scale), 1)
 
 
-def _put(
-    sheet: Image.Image,
-    draw: ImageDraw.ImageDraw,
-    picture: Image.Image | None,
-    place: tuple[int, int],
-    cell: tuple[int, int],
+def _put_reason(
+    draw: ImageDraw.ImageDraw, font: Font, reason: str, place: tuple[int, int], cell: tuple[int, int]
 ) -> None:
-    if picture is None:
-        draw.rectangle((*place, place[0] + cell[0] - 1, place[1] + cell[1] - 1), QUIET)
-        return
+    draw.rectangle((*place, place[0] + cell[0] - 1, place[1] + cell[1] - 1), QUIET)
+    line, room = _line(font), cell[0] - 2 * GAP
+    lines = [_shortened(font, words, room) for words in _wrapped(font, reason, room)][: max((cell[1] - GAP) // line, 0)]
+    top = place[1] + (cell[1] - line * len(lines)) // 2 + line // 2
+    for number, words in enumerate(lines):
+        draw.text((place[0] + cell[0] // 2, top + number * line), words, INK, font, anchor="mm")
+
+
+def _put(sheet: Image.Image, picture: Image.Image, place: tuple[int, int], cell: tuple[int, int]) -> None:
     flat = ImageOps.contain(flatten(picture), cell, Image.Resampling.LANCZOS)
     sheet.paste(flat, (place[0] + (cell[0] - flat.width) // 2, place[1] + (cell[1] - flat.height) // 2))
+
+
+def _line(font: Font) -> int:
+    return round(font.size * LINE) if isinstance(font, ImageFont.FreeTypeFont) else 18
+
+
+def _wrapped(font: Font, text: str, room: int) -> list[str]:
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and _width(font, longer) <= room:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
 
 
 def _width(font: Font, text: str) -> int:
@@ -105,7 +134,8 @@ def _width(font: Font, text: str) -> int:
 
 
 def _shortened(font: Font, text: str, room: int) -> str:
-    """``text``, or its beginning and an ellipsis, no wider than ``room``."""
+    """``text`` in one line, or its beginning and an ellipsis, no wider than ``room``."""
+    text = " ".join(text[:MAX_LETTERS].split())
     if _width(font, text) <= room:
         return text
     while text and _width(font, f"{text}…") > room:

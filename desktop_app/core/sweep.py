@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +10,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from desktop_app.core.errors import RequestError
-from desktop_app.core.params import PARAM_SPECS, Params, ParamSpec
+from desktop_app.core.params import PARAM_SPECS, Params, ParamSpec, clean_text
+from desktop_app.core.request import Request
 from desktop_app.core.schedulers import SCHEDULERS
 
 SWEPT = (
@@ -33,7 +35,7 @@ TEXTS = ("prompt", "negative_prompt")
 
 MAX_CELLS = 100
 MAX_AXES = 2
-_RANGE = re.compile(r"\s*(-?[\d.]+)\s*\.\.\s*(-?[\d.]+)\s*(?:step\s*([\d.]+)|in\s*(\d+))\s*")
+_RANGE = re.compile(r"\s*(-?[\d.]{1,40})\s*\.\.\s*(-?[\d.]{1,40})\s*(?:step\s*([\d.]{1,40})|in\s*(\d{1,9}))\s*")
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,8 @@ class Cell:
 def read_axis(param: str, text: str) -> Axis:
     """The axis that ``text`` says: values with commas between them, or "0.2..0.8 step 0.2", or "0.2..0.8 in 4".
 
-    In prompts the first text is what is replaced by each of the others, and stands for itself in the first picture.
-    Raises `RequestError`.
+    In prompts the first text is what is replaced by each of the others, and stands for itself in the first picture;
+    texts with commas of their own stand in quotes. Raises `RequestError`.
     """
     if param not in SWEPT:
         known = ", ".join(PARAM_SPECS[name].flag for name in SWEPT)
@@ -75,7 +77,7 @@ def read_axis(param: str, text: str) -> Axis:
     spec = PARAM_SPECS[param]
     values = _range(spec, text) if spec.kind in (int, float) else None
     if values is None:
-        parts = [part.strip() for part in text.split(",") if part.strip()]
+        parts = [part.strip() for part in _parts(spec, text) if part.strip()]
         values = tuple(_value(spec, part) for part in parts)
     if len(values) < 2:
         raise _refused(spec, "fewer than two values", "Give several, with commas between them.")
@@ -104,6 +106,24 @@ def sweep(params: Params, axes: Sequence[Axis], seed: int) -> list[Cell]:
     return cells
 
 
+def refuse_alike(axes: Sequence[Axis], requests: Sequence[Request]) -> None:
+    """Raise `RequestError` where one of ``axes`` changes nothing; ``requests`` are those of the cells in order."""
+    columns = len(axes[0].values) if axes else 0
+    for axis, distance in zip(axes, (1, columns), strict=False):
+        if requests[0] == requests[distance]:
+            detail = "all pictures would be the same"
+            raise _refused(PARAM_SPECS[axis.param], detail, "It has no effect as things are: vary something else.")
+
+
+def _parts(spec: ParamSpec, text: str) -> list[str]:
+    if spec.name not in TEXTS:
+        return text.split(",")
+    try:
+        return next(csv.reader([clean_text(text).replace("\n", " ")], skipinitialspace=True), [])
+    except csv.Error as e:
+        raise _refused(spec, str(e), "Give texts with commas between them.") from e
+
+
 def _with(params: Params, axis: Axis, index: int) -> Params:
     value = axis.values[index]
     if axis.param not in TEXTS:
@@ -123,10 +143,7 @@ def _value(spec: ParamSpec, text: str) -> Any:
         return text
     if spec.kind is str:
         return text
-    number = _number(spec, text)
-    if spec.kind is int and number != int(number):
-        raise _refused(spec, f"{text} is not a whole number", spec.tip)
-    return _checked(spec, number)
+    return _checked(spec, _number(spec, text))
 
 
 def _range(spec: ParamSpec, text: str) -> tuple[Any, ...] | None:
@@ -139,13 +156,13 @@ def _range(spec: ParamSpec, text: str) -> tuple[Any, ...] | None:
         count = int(match[4])
         gap = (high - low) / (count - 1) if count > 1 else Decimal(0)
     else:
-        gap = _number(spec, match[3])
-        count = int((high - low) / gap) + 1 if gap > 0 else 0
+        gap = _number(spec, match[3]).copy_sign(high - low)
+        count = int((high - low) / gap) + 1 if gap else 0
     if not 2 <= count <= MAX_CELLS:
         raise _refused(spec, f"{count} values", f"Give 2 to {MAX_CELLS} of them.")
     values = (low + gap * index for index in range(count))
-    if spec.kind is int:
-        return tuple(dict.fromkeys(_checked(spec, round(value)) for value in values))
+    if spec.kind is int and match[4]:
+        return tuple(_checked(spec, Decimal(round(value))) for value in values)
     return tuple(_checked(spec, round(value, 6)) for value in values)
 
 
@@ -153,18 +170,20 @@ def _number(spec: ParamSpec, text: str) -> Decimal:
     try:
         number = Decimal(text)
     except InvalidOperation as e:
-        raise _refused(spec, f"{text!r} is not a number", spec.tip) from e
+        raise _refused(spec, f"{text[:40]!r} is not a number", spec.tip) from e
     if not number.is_finite():
-        raise _refused(spec, f"{text!r} is not a number", spec.tip)
+        raise _refused(spec, f"{text[:40]!r} is not a number", spec.tip)
     return number
 
 
-def _checked(spec: ParamSpec, number: Decimal | int) -> Any:
-    value = spec.kind(number)
+def _checked(spec: ParamSpec, number: Decimal) -> Any:
+    """The range comes first: nobody has the time for all figures of 1e99999999."""
     least, most = spec.minimum, spec.maximum
-    if least is not None and most is not None and not least <= value <= most:
-        raise _refused(spec, f"{value:g} is not between {least:g} and {most:g}", spec.tip)
-    return value
+    if least is not None and most is not None and not least <= number <= most:
+        raise _refused(spec, f"{number:g} is not between {least:g} and {most:g}", spec.tip)
+    if spec.kind is int and number != number.to_integral_value():
+        raise _refused(spec, f"{float(number):g} is not a whole number", spec.tip)
+    return spec.kind(number)
 
 
 def _label(value: Any) -> str:

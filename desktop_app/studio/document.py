@@ -24,7 +24,7 @@ from desktop_app.core.planning import build_requests, draw_seed
 from desktop_app.core.recipe import Recipe, refs_used
 from desktop_app.core.request import ImageRef, Request, image_from_json
 from desktop_app.core.styles import Style
-from desktop_app.core.sweep import Axis, sweep
+from desktop_app.core.sweep import Axis, refuse_alike, sweep
 from desktop_app.core.variation import Variation, find_images
 from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.gallery import GalleryStore
@@ -157,14 +157,15 @@ class Document(QObject):
         info = self.checkpoint_info
         return {info.prior} if info and info.prior else set()
 
-    def plan(self) -> RunPlan:
-        """What would run now."""
+    def plan(self, params: Params | None = None) -> RunPlan:
+        """What would run now, or with ``params``, which paint with the same checkpoint."""
+        params = params or self._params
         if self._checkpoint is None and self._checkpoint_error is None:
-            return RunPlan(self._params.steps, 0)
+            return RunPlan(params.steps, 0)
         size = self._init_image.ref.size if self._init_image else None
         try:
             return make_plan(
-                self._params,
+                params,
                 size,
                 self.checkpoint_info,
                 self._checkpoint_error,
@@ -173,7 +174,7 @@ class Document(QObject):
                 has_mask=not self.mask.is_empty,
             )
         except _NotRead:
-            return RunPlan(self._params.steps, 0)
+            return RunPlan(params.steps, 0)
 
     def count_tokens(self, text: str) -> TokenCount:
         """How much of ``text`` the chosen checkpoint reads."""
@@ -189,7 +190,9 @@ class Document(QObject):
         Raises `RequestError`, `StoreError`.
         """
         seed = draw_seed() if self._params.seed is None else self._params.seed
-        return [request for cell in sweep(self._params, axes, seed) for request in self._requests(cell.params)]
+        requests = [request for cell in sweep(self._params, axes, seed) for request in self._requests(cell.params)]
+        refuse_alike(axes, requests)
+        return requests
 
     def _requests(self, params: Params) -> list[Request]:
         if self._checkpoint is None and self._checkpoint_error is None:

@@ -11,6 +11,7 @@ from PIL import Image
 from PySide6.QtCore import QObject, Signal
 
 from desktop_app.core.contact_sheet import sweep_sheet
+from desktop_app.core.errors import StudioError
 from desktop_app.core.image import encode_png, load_image
 from desktop_app.core.sweep import Axis
 from desktop_app.core.variation import Variation
@@ -19,13 +20,12 @@ from desktop_app.studio.document import Document
 from desktop_app.studio.jobs import Job, JobQueue
 from desktop_app.studio.pool import PoolRunner
 
-OPEN = "open"
-"""In the place of a picture whose job has not ended."""
-
 
 @dataclass
 class _Running:
-    """A sweep whose jobs are in the queue. ``pictures`` has for each job id its file, None where it made none."""
+    """A sweep whose jobs are in the queue. ``pictures`` has for each job id its file, or why there is none; None until
+    it has ended.
+    """
 
     axes: tuple[Axis, ...]
     title: str
@@ -34,7 +34,7 @@ class _Running:
     @property
     def has_ended(self) -> bool:
         """Whether nothing more will come."""
-        return OPEN not in self.pictures.values()
+        return None not in self.pictures.values()
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class Sweeps(QObject):
         self._pool.finished.connect(self._on_pool_finished)
         self._pool.failed.connect(self._on_pool_failed)
         jobs.finished.connect(self._on_job_finished)
-        jobs.failed.connect(self._on_job_ended)
-        jobs.cancelled.connect(self._on_job_ended)
+        jobs.failed.connect(self._on_job_failed)
+        jobs.cancelled.connect(self._on_job_cancelled)
         jobs.rowsRemoved.connect(self._on_rows_removed)
 
     def start(self, axes: Sequence[Axis]) -> int:
@@ -77,7 +77,7 @@ class Sweeps(QObject):
         sweep = _Running(tuple(axes), requests[0].stages[0].prompt)
         self._running.append(sweep)
         for job in self._jobs.add(requests):
-            sweep.pictures[job.id] = OPEN
+            sweep.pictures[job.id] = None
         return len(requests)
 
     def save(self, sheet: SweepSheet, path: Path) -> None:
@@ -91,24 +91,27 @@ class Sweeps(QObject):
     def _on_job_finished(self, job: Job, variation: Variation) -> None:
         self._note(job.id, variation.path)
 
-    def _on_job_ended(self, job: Job, _error: object = None) -> None:
-        self._note(job.id, None)
+    def _on_job_failed(self, job: Job, error: StudioError) -> None:
+        self._note(job.id, error.title)
+
+    def _on_job_cancelled(self, job: Job) -> None:
+        self._note(job.id, self.tr("Stopped"))
 
     def _on_rows_removed(self) -> None:
         """A job that was taken off the list will never end."""
         for sweep in list(self._running):
-            gone = [id_ for id_, made in sweep.pictures.items() if made == OPEN and self._jobs.find(id_) is None]
+            gone = [id_ for id_, made in sweep.pictures.items() if made is None and self._jobs.find(id_) is None]
             for job_id in gone:
-                self._note(job_id, None)
+                self._note(job_id, self.tr("Taken off the queue"))
 
-    def _note(self, job_id: str, picture: Path | None) -> None:
+    def _note(self, job_id: str, picture: Path | str) -> None:
         sweep = next((each for each in self._running if job_id in each.pictures), None)
         if sweep is None:
             return
         sweep.pictures[job_id] = picture
         if sweep.has_ended:
             self._running.remove(sweep)
-            if any(sweep.pictures.values()):
+            if any(isinstance(made, Path) for made in sweep.pictures.values()):
                 self._pool.start(sweep, partial(_draw, sweep))
 
     def _on_pool_finished(self, key: object, outcome: object) -> None:
@@ -123,9 +126,10 @@ class Sweeps(QObject):
 
 def _draw(sweep: _Running) -> SweepSheet:
     """Runs on a pool thread."""
-    pictures = [load_image(made) if isinstance(made, Path) else None for made in sweep.pictures.values()]
+    pictures = [load_image(made) if isinstance(made, Path) else made or "" for made in sweep.pictures.values()]
     image = sweep_sheet(sweep.axes, pictures, sweep.title)
-    return SweepSheet(image, sweep.title, sum(picture is not None for picture in pictures), len(pictures))
+    made = sum(isinstance(picture, Image.Image) for picture in pictures)
+    return SweepSheet(image, sweep.title, made, len(pictures))
 
 
 def _write(image: Image.Image, path: Path) -> None:

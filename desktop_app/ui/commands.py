@@ -159,13 +159,17 @@ class Commands(QObject):
 
         return call
 
-    def generate(self) -> None:
-        """Queue what the controls say, or say why it cannot be run."""
+    def commit_typing(self) -> None:
+        """Take what is typed in a control and not yet confirmed."""
         self._window.params_panel.commit_typing()
         self._window.family_panel.commit_typing()
         self._window.chain_panel.commit_typing()
         self._window.control_panel.commit_typing()
         self._window.adapter_panel.commit_typing()
+
+    def generate(self) -> None:
+        """Queue what the controls say, or say why it cannot be run."""
+        self.commit_typing()
         try:
             requests = self._document.make_requests()
         except StudioError as e:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from PySide6.QtWidgets import QFileDialog
 
 from desktop_app.core.errors import StudioError
 from desktop_app.core.families import family_named
-from desktop_app.core.sweep import SWEPT
+from desktop_app.core.sweep import SWEPT, Axis, sweep
 from desktop_app.studio.qimage import to_qimage
 from desktop_app.studio.sweeps import Sweeps, SweepSheet
 from desktop_app.ui.sweep_dialog import SheetDialog, SweepDialog
@@ -40,9 +41,8 @@ class SweepCommands(QObject):
 
     def ask(self) -> None:
         """Ask what shall be varied."""
-        for panel in (self._window.params_panel, self._window.family_panel):
-            panel.commit_typing()
-        dialog = SweepDialog(self._document.params, self._names(), self._window)
+        self._window.commands.commit_typing()
+        dialog = SweepDialog(self._document.params, self._names(), self._look, self._window)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.accepted.connect(lambda: self._start(dialog))
         dialog.open()
@@ -58,6 +58,17 @@ class SweepCommands(QObject):
             without |= {"strength"}
         return tuple(name for name in SWEPT if name not in without and (family is None or family.takes(name)))
 
+    def _look(self, axes: Sequence[Axis]) -> tuple[int, int]:
+        """How many pictures a sweep over ``axes`` makes, and in how many steps; 0 where that is not known yet.
+
+        Raises `RequestError`.
+        """
+        plans = [self._document.plan(cell.params) for cell in sweep(self._document.params, axes, seed=0)]
+        for plan in plans:
+            if plan.error:
+                raise plan.error
+        return len(plans), sum(plan.effective_steps for plan in plans)
+
     def _start(self, dialog: SweepDialog) -> None:
         try:
             self.sweeps.start(dialog.axes())
@@ -68,6 +79,7 @@ class SweepCommands(QObject):
         words = self.tr("%1 of %2 pictures").replace("%1", str(sheet.made)).replace("%2", str(sheet.asked))
         dialog = SheetDialog(to_qimage(sheet.image), sheet.title, words, self._window)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_ShowWithoutActivating)
         dialog.save_requested.connect(lambda: self._save(sheet))
         dialog.show()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QImage, QPixmap, QResizeEvent
 from PySide6.QtWidgets import (
@@ -17,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from desktop_app.core.errors import RequestError
 from desktop_app.core.params import PARAM_SPECS, Params
-from desktop_app.core.sweep import SWEPT, TEXTS, Axis, read_axis, sweep
+from desktop_app.core.sweep import SWEPT, TEXTS, Axis, read_axis
 from desktop_app.ui.field import set_role
 from desktop_app.ui.texts import param_text, plural
 from desktop_app.ui.theme import GRID
@@ -33,23 +35,27 @@ EXAMPLES = {
 
 WIDTH = 520
 
+Look = Callable[[Sequence[Axis]], tuple[int, int]]
+"""How many pictures a sweep makes, and in how many steps, 0 where that is not known. Raises `RequestError`."""
+
 
 class SweepDialog(QDialog):
     """Asks for one or two values and what they shall be; says how many pictures that is, or what is wrong."""
 
-    def __init__(self, params: Params, names: tuple[str, ...], parent: QWidget | None = None) -> None:
-        """``names`` are the fields of `Params` that the checkpoint takes."""
+    def __init__(self, params: Params, names: tuple[str, ...], look: Look, parent: QWidget | None = None) -> None:
+        """``names`` are the fields of `Params` that the checkpoint takes; ``look`` says what a sweep would run."""
         super().__init__(parent)
         self.setObjectName("sweepDialog")
         self.setWindowTitle(self.tr("Sweep"))
         self.setMinimumWidth(WIDTH)
         self._params = params
+        self._look = look
         heading = QLabel(self.tr("The same picture with other values, side by side"))
         set_role(heading, "heading")
         note = QLabel(
             self.tr("Values with commas between them, or 0.2..0.8 step 0.2, or 0.2..0.8 in 4.")
             + " "
-            + self.tr("In a prompt the first text is replaced by the others.")
+            + self.tr("In a prompt the first text is replaced by the others; texts with commas stand in quotes.")
         )
         note.setWordWrap(True)
         set_role(note, "caption")
@@ -125,13 +131,15 @@ class SweepDialog(QDialog):
 
     def _refresh(self, _change: object = None) -> None:
         try:
-            cells = sweep(self._params, self.axes(), self._params.seed or 0)
+            pictures, steps = self._look(self.axes())
         except RequestError as e:
-            self._show(" ".join(part for part in (f"{e.title}: {e.detail}.", e.hint) if part), role="error")
+            what = ": ".join(filter(None, (e.title, e.detail.rstrip("."))))
+            self._show(f"{what}. {e.hint}".strip(), role="error")
             return
         seed = self.tr("all with the same seed") if not any(axis.param == "seed" for axis in self.axes()) else ""
-        count = plural(len(cells), self.tr("1 picture"), self.tr("%1 pictures"))
-        self._show(", ".join(part for part in (count, seed) if part), role="caption")
+        count = plural(pictures, self.tr("1 picture"), self.tr("%1 pictures"))
+        run = plural(steps, self.tr("1 step in all"), self.tr("%1 steps in all")) if steps else ""
+        self._show(", ".join(filter(None, (count, run, seed))), role="caption")
 
     def _show(self, text: str, *, role: str) -> None:
         self.words.setText(text)

@@ -2,11 +2,12 @@
 
 import pytest
 from PIL import Image
+from support import make_request
 
 from desktop_app.core.contact_sheet import MAX_SIDE, contact_sheet
 from desktop_app.core.errors import RequestError
 from desktop_app.core.params import Params
-from desktop_app.core.sweep import Axis, read_axis, sweep
+from desktop_app.core.sweep import Axis, read_axis, refuse_alike, sweep
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,9 @@ from desktop_app.core.sweep import Axis, read_axis, sweep
         ("seed", "1..4 step 1", (1, 2, 3, 4)),
         ("scheduler", "default, euler", ("default", "euler")),
         ("prompt", "cat, dog, red fox", ("cat", "dog", "red fox")),
+        ("prompt", '"cat, oil", "fox, ink"', ("cat, oil", "fox, ink")),
+        ("strength", "0.8..0.2 step 0.3", (0.8, 0.5, 0.2)),
+        ("steps", "1..10 in 3", (1, 6, 10)),
     ],
 )
 def test_values_are_read_as_people_write_them(param, text, values):
@@ -40,6 +44,10 @@ def test_values_are_read_as_people_write_them(param, text, values):
         ("strength", "0.2..0.8 step 0", "0 values"),
         ("strength", "0..1 in 101", "101 values"),
         ("steps", "10, 10.5", "whole number"),
+        ("steps", "1..10 step 2.5", "whole number"),
+        ("steps", "1..3 in 10", "twice"),
+        ("steps", "10, 1e99999999", "not between"),
+        ("steps", "1..9 in " + "9" * 5000, "not a number"),
         ("scheduler", "default, magic", "magic"),
         ("width", "64, 128", "cannot be varied"),
     ],
@@ -79,14 +87,37 @@ def test_too_many_pictures_and_the_same_value_twice_are_refused():
         sweep(Params(), [wide, wide], 7)
 
 
+def test_a_value_that_changes_nothing_is_refused():
+    axes = [read_axis("strength", "0.4, 1.0"), read_axis("steps", "10, 20, 30")]
+    refuse_alike(axes, [make_request(prompt=str(number)) for number in range(6)])
+    with pytest.raises(RequestError, match="Strength cannot be varied"):
+        refuse_alike(axes, [make_request(prompt=str(number // 2)) for number in range(6)])
+    with pytest.raises(RequestError, match="Steps cannot be varied"):
+        refuse_alike(axes, [make_request(prompt=str(number % 2)) for number in range(6)])
+
+
 def test_a_sheet_has_each_picture_in_its_place_and_grey_where_there_is_none():
-    colours = ["red", "lime", None, "blue"]
-    pictures = [Image.new("RGB", (100, 80), colour) if colour else None for colour in colours]
+    colours = ["red", "lime", "", "blue"]
+    pictures = [Image.new("RGB", (100, 80), colour) if colour else "" for colour in colours]
     sheet = contact_sheet(pictures, 2, column_labels=["A", "B"], row_labels=["one", "two"], title="A title")
     counts = {colour: count for count, colour in sheet.getcolors(1_000_000)}
     assert counts[(255, 0, 0)] == counts[(0, 255, 0)] == counts[(0, 0, 255)] == 200 * 160
     assert 32000 <= counts[(225, 225, 225)] < 32200  # smoothed letters have that grey too
     assert (30, 30, 30) in counts
+
+
+def test_a_grey_place_says_why_there_is_no_picture():
+    made = Image.new("RGB", (200, 200), "red")
+    empty, told = (contact_sheet([made, reason], 2) for reason in ("", "The memory of the device is full"))
+    assert told.size == empty.size
+    assert (30, 30, 30) in {colour for _count, colour in told.getcolors(1_000_000)}
+    assert (30, 30, 30) not in {colour for _count, colour in empty.getcolors(1_000_000)}
+
+
+def test_long_labels_do_not_make_a_sheet_longer_than_its_limit():
+    labels = ["x" * 9000, "two\nlines"]
+    sheet = contact_sheet([Image.new("RGB", (64, 64), "red")] * 2, 1, row_labels=labels, title="three\nlines\nof it")
+    assert sheet.width < 3 * 192
 
 
 def test_a_sheet_of_large_pictures_stays_within_its_limit():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from PySide6.QtWidgets import QFileDialog
 
+from desktop_app.core.chain import Card
+from desktop_app.core.errors import RequestError
 from desktop_app.core.image import load_image
 from desktop_app.core.sweep import read_axis
 from desktop_app.ui.sweep_dialog import SheetDialog, SweepDialog
@@ -38,16 +40,19 @@ def jobs_of(window):
 
 def test_it_proposes_the_guides_strengths_and_says_how_many_pictures_that_is(dialog):
     assert dialog.values[0].text() == "0.4, 0.6, 1.0"
-    assert dialog.words.text() == "3 pictures, all with the same seed"
+    assert dialog.words.text() == "3 pictures, 7 steps in all, all with the same seed"
     choose(dialog, 1, "guidance_scale", "1, 5")
-    assert dialog.words.text() == "6 pictures, all with the same seed"
+    assert dialog.words.text() == "6 pictures, 14 steps in all, all with the same seed"
     choose(dialog, 0, "seed", "1, 2")
-    assert dialog.words.text() == "4 pictures"
+    assert dialog.words.text() == "4 pictures, 8 steps in all"
 
 
 def test_what_cannot_be_read_is_said_and_not_queued(dialog):
     choose(dialog, 0, "strength", "0.4, 7")
     assert "not between 0 and 1" in dialog.words.text()
+    assert not dialog.queue.isEnabled()
+    choose(dialog, 0, "strength", "0.1, 1")
+    assert "less than one denoising step" in dialog.words.text()
     assert not dialog.queue.isEnabled()
 
 
@@ -85,3 +90,10 @@ def test_jobs_that_were_taken_off_the_list_leave_gaps(qtbot, with_init):
         with_init.jobs.remove(jobs_of(with_init)[-1].id)
         with_init.jobs.resume()
     assert (told.args[0].made, told.args[0].asked) == (1, 2)
+
+
+def test_values_that_have_no_effect_are_not_queued(with_init):
+    with_init.document.set_params("Chain", first_stage=False, chain=(Card(strength=0.5, steps=4),))
+    with pytest.raises(RequestError, match="all pictures would be the same"):
+        with_init.sweep_commands.sweeps.start([read_axis("strength", "0.5, 1.0")])
+    assert with_init.jobs.rowCount() == 0
