@@ -46,6 +46,7 @@ def test_words_of_the_prompt_are_replaced(sweep):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["--grid"], "needs several pictures"),
         (["--sweep", "strength"], "--sweep cannot be read"),
         (["--sweep", "strength=0.4,7"], "not between 0 and 1"),
         (["--sweep", "width=64,128"], "cannot be varied"),
@@ -67,3 +68,10 @@ def test_a_grid_that_is_there_is_not_replaced_unasked(sweep):
         path.unlink()
     status, told, _folder = sweep("--sweep", "strength=0.4,1.0")
     assert (status, "out-grid.png" in told.err) == (1, True)
+
+
+def test_several_variations_make_a_grid_when_asked(sweep):
+    status, told, folder = sweep("--count", "3", "--grid", "--seed", "5")
+    assert (status, "out-grid.png: 3 pictures" in told.out) == (0, True)
+    grid = load_image(folder / "out-grid.png")
+    assert grid.width > 3 * 192 > grid.height  # the seeds are the columns

@@ -90,14 +90,15 @@ def generate(options: argparse.Namespace) -> int:
             size = start.init_image.size if start.init_image else None
             _tell_unused(plan_run(params, size, info, look, describe_adapter, has_mask=start.mask is not None))
         outs = _name_outs(options.out, len(requests), overwrite=options.overwrite)
-        sheet = name_sheet(options.out, axes, overwrite=options.overwrite)
+        wants_sheet = bool(axes) or options.grid
+        sheet = name_sheet(options.out, len(requests), is_wanted=wants_sheet, overwrite=options.overwrite)
         if not options.overwrite:
             _spare_sources(outs, requests[0], options.source)
         engine = _make_engine(paths, adapters)
         engine.configure(engine_options(options))
         _run_all(engine, requests, outs, as_json=options.json)
         if sheet:
-            write_sheet(sheet, axes, outs, requests[0].stages[0].prompt)
+            write_sheet(sheet, axes, outs, requests)
             print(f"{sheet}: {len(outs)} pictures", file=sys.stderr if options.json else sys.stdout)
     return 0
 

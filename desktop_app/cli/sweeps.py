@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from desktop_app.core.contact_sheet import sweep_sheet
+from desktop_app.core.comparison import columns_for, comparison_sheet
+from desktop_app.core.contact_sheet import reduce, sweep_sheet
 from desktop_app.core.errors import RequestError, StoreError
 from desktop_app.core.image import encode_png, load_image
 from desktop_app.core.params import PARAM_SPECS, Params
 from desktop_app.core.planning import draw_seed
+from desktop_app.core.request import Request
 from desktop_app.core.sweep import SWEPT, Axis, read_axis, sweep
 from desktop_app.store.files import write_atomic
 
@@ -20,7 +22,7 @@ _NAMES = {PARAM_SPECS[name].flag: name for name in SWEPT}
 
 
 def add_sweep_argument(parser: argparse.ArgumentParser) -> None:
-    """``--sweep``."""
+    """``--sweep`` and ``--grid``."""
     parser.add_argument(
         "--sweep",
         action="append",
@@ -28,6 +30,12 @@ def add_sweep_argument(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUES",
         help="vary a value, such as strength=0.4,0.6,1.0 or guidance=1..9 step 2, all with one seed; a second makes "
         f"rows. Writes OUT-1.png, OUT-2.png ... and their labelled grid, OUT-grid.png. One of: {', '.join(_NAMES)}",
+    )
+
+    parser.add_argument(
+        "--grid",
+        action="store_true",
+        help="with --count: write OUT-grid.png too, the pictures in a grid that says in what they differ",
     )
 
 
@@ -54,17 +62,24 @@ def vary(params: Params, axes: Sequence[Axis]) -> list[Params]:
     return [cell.params for cell in sweep(replace(params, seed=seed), axes, seed)]
 
 
-def name_sheet(out: Path, axes: Sequence[Axis], *, overwrite: bool) -> Path | None:
-    """Where the grid goes, None without a sweep. Raises `StoreError` where something is in its place."""
-    if not axes:
+def name_sheet(out: Path, count: int, *, is_wanted: bool, overwrite: bool) -> Path | None:
+    """Where the grid of ``count`` pictures goes, None where none is wanted. Raises `RequestError` for a single picture,
+    `StoreError` where something is in its place.
+    """
+    if not is_wanted:
         return None
+    if count < 2:
+        raise RequestError("A grid needs several pictures", "", "Add --count or --sweep.", param="count")
     path = out.with_name(f"{out.stem}-grid{out.suffix}")
     if path.is_dir() or (path.exists() and not overwrite):
         raise StoreError("The file exists", str(path), "Choose another name with -o, or add --overwrite.")
     return path
 
 
-def write_sheet(path: Path, axes: Sequence[Axis], outs: Sequence[Path], title: str) -> None:
-    """Write the grid of the pictures ``outs``. Raises `StoreError`."""
-    sheet = sweep_sheet(axes, [load_image(out) for out in outs], title)
+def write_sheet(path: Path, axes: Sequence[Axis], outs: Sequence[Path], requests: Sequence[Request]) -> None:
+    """Write the grid of the pictures ``outs`` of ``requests``. Raises `ImageError`, `StoreError`."""
+    columns = len(axes[0].values) if axes else columns_for(len(outs))
+    pictures = [reduce(load_image(out), columns) for out in outs]
+    prompt = requests[0].stages[0].prompt
+    sheet = sweep_sheet(axes, pictures, prompt) if axes else comparison_sheet(pictures, requests)
     write_atomic(path, encode_png(sheet), is_private=False)

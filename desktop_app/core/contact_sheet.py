@@ -37,6 +37,7 @@ def contact_sheet(
     pictures: Sequence[Made],
     columns: int,
     *,
+    captions: Sequence[str] = (),
     column_labels: Sequence[str] = (),
     row_labels: Sequence[str] = (),
     title: str = "",
@@ -44,18 +45,20 @@ def contact_sheet(
     """``pictures``, line by line, ``columns`` in each, as one RGB picture; where one was not made, a grey place says
     why.
 
-    The cells have the size of the largest picture; more where that is small, and less where the sheet would be longer
-    than `MAX_SIDE`. Text for which there is no room ends in an ellipsis.
+    ``captions`` are written below the pictures, one each. The cells have the size of the largest picture; more where
+    that is small, and less where the sheet would be longer than `MAX_SIDE`. Text for which there is no room ends in an
+    ellipsis.
     """
     rows = math.ceil(len(pictures) / columns)
-    cell = _cell_size(pictures, columns + bool(row_labels), rows)
+    cell = _cell_size(pictures, columns + bool(row_labels), rows, round(LARGEST * LINE) if captions else 0)
     font = ImageFont.load_default(size=min(max(round(cell[0] * FONT_SHARE), SMALLEST), LARGEST))
     line = _line(font)
     row_labels = [_shortened(font, label, cell[0]) for label in row_labels[:rows]]
     left = MARGIN + (max(_width(font, label) for label in row_labels) + GAP if row_labels else 0)
     top = MARGIN + (line if title else 0) + (line if column_labels else 0)
     width = left + columns * (cell[0] + GAP) - GAP + MARGIN
-    height = top + rows * (cell[1] + GAP) - GAP + MARGIN
+    pitch = cell[1] + GAP + (line if captions else 0)
+    height = top + rows * pitch - GAP + MARGIN
     sheet = Image.new("RGB", (width, height), GROUND)
     draw = ImageDraw.Draw(sheet)
     if title:
@@ -64,14 +67,17 @@ def contact_sheet(
         x = left + column * (cell[0] + GAP)
         draw.text((x, top - line), _shortened(font, label, cell[0]), INK, font)
     for row, label in enumerate(row_labels):
-        y = top + row * (cell[1] + GAP) + cell[1] // 2
+        y = top + row * pitch + cell[1] // 2
         draw.text((MARGIN, y), label, INK, font, anchor="lm")
     for index, picture in enumerate(pictures):
-        place = (left + index % columns * (cell[0] + GAP), top + index // columns * (cell[1] + GAP))
+        place = (left + index % columns * (cell[0] + GAP), top + index // columns * pitch)
         if isinstance(picture, Image.Image):
             _put(sheet, picture, place, cell)
         else:
             _put_reason(draw, font, picture or "", place, cell)
+        if captions:
+            below = (place[0], place[1] + cell[1] + GAP // 2)
+            draw.text(below, _shortened(font, captions[index], cell[0]), INK, font)
     return sheet
 
 
@@ -87,14 +93,25 @@ def sweep_sheet(axes: Sequence[Axis], pictures: Sequence[Made], prompt: str = ""
     )
 
 
-def _cell_size(pictures: Sequence[Made], columns: int, rows: int) -> tuple[int, int]:
+def reduce(picture: Image.Image, count: int) -> Image.Image:
+    """``picture`` no larger than a sheet of ``count`` pictures in a row has room for, so that many large ones can be in
+    memory together.
+    """
+    side = max(MAX_SIDE // max(count, 1), LEAST_CELL)
+    if max(picture.size) <= side:
+        return picture
+    return ImageOps.contain(picture, (side, side), Image.Resampling.LANCZOS)
+
+
+def _cell_size(pictures: Sequence[Made], columns: int, rows: int, extra: int) -> tuple[int, int]:
+    """``extra`` are the pixels below each picture."""
     made = [picture for picture in pictures if isinstance(picture, Image.Image)]
     width = max((picture.width for picture in made), default=64)
     height = max((picture.height for picture in made), default=64)
     growth = max(math.ceil(LEAST_CELL / max(width, height)), 1)
     width, height = width * growth, height * growth
-    room = MAX_SIDE - 4 * MARGIN
-    scale = min(1.0, room / (columns * (width + GAP)), room / (rows * (height + GAP)))
+    room = MAX_SIDE - 2 * MARGIN - 2 * LARGEST * LINE
+    scale = min(1.0, (room / columns - GAP) / width, (room / rows - GAP - extra) / height)
     return max(int(width * scale), 1), max(int(height * scale), 1)
 
 

@@ -53,7 +53,7 @@ class Axis:
     @property
     def labels(self) -> tuple[str, ...]:
         """One for each value."""
-        return tuple(_label(value) for value in self.values)
+        return tuple(label_of(value) for value in self.values)
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,8 @@ def _checked(spec: ParamSpec, number: Decimal) -> Any:
     return spec.kind(number)
 
 
-def _label(value: Any) -> str:
+def label_of(value: Any) -> str:
+    """``value`` as it is written beside pictures."""
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from PIL import Image
 from PySide6.QtCore import QObject, Signal
 
-from desktop_app.core.contact_sheet import sweep_sheet
-from desktop_app.core.errors import StudioError
+from desktop_app.core.comparison import columns_for, comparison_sheet
+from desktop_app.core.contact_sheet import Made, reduce, sweep_sheet
+from desktop_app.core.errors import ImageError, StudioError
 from desktop_app.core.image import encode_png, load_image
 from desktop_app.core.sweep import Axis
 from desktop_app.core.variation import Variation
@@ -84,6 +85,10 @@ class Sweeps(QObject):
         """Write the grid to ``path``, on the pool."""
         self._pool.start(path, partial(_write, sheet.image, path))
 
+    def export(self, variations: Sequence[Variation], path: Path) -> None:
+        """Write ``variations``, at least one, as a grid that says in what they differ to ``path``, on the pool."""
+        self._pool.start(path, partial(_write_comparison, list(variations), path))
+
     def close(self) -> None:
         """Let the pool's threads end."""
         self._pool.wait()
@@ -126,10 +131,26 @@ class Sweeps(QObject):
 
 def _draw(sweep: _Running) -> SweepSheet:
     """Runs on a pool thread."""
-    pictures = [load_image(made) if isinstance(made, Path) else made or "" for made in sweep.pictures.values()]
+    count = len(sweep.axes[0].values)
+    pictures = [_read(made, count) if isinstance(made, Path) else made for made in sweep.pictures.values()]
     image = sweep_sheet(sweep.axes, pictures, sweep.title)
     made = sum(isinstance(picture, Image.Image) for picture in pictures)
     return SweepSheet(image, sweep.title, made, len(pictures))
+
+
+def _read(path: Path, columns: int) -> Made:
+    """The picture, no larger than a grid of so many ``columns`` needs it; why there is none, where it is gone."""
+    try:
+        return reduce(load_image(path), columns)
+    except ImageError as e:
+        return e.title
+
+
+def _write_comparison(variations: list[Variation], path: Path) -> None:
+    """Runs on a pool thread."""
+    columns = columns_for(len(variations))
+    pictures = [_read(variation.path, columns) for variation in variations]
+    _write(comparison_sheet(pictures, [variation.request for variation in variations]), path)
 
 
 def _write(image: Image.Image, path: Path) -> None:

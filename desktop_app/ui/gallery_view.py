@@ -104,6 +104,9 @@ class GalleryPanel(QWidget):
     reveal_requested = Signal(object)
     copy_requested = Signal(object)
     export_requested = Signal(object)
+    grid_requested = Signal()
+    """The selected variations as one picture."""
+    selection_changed = Signal()
     trashed = Signal(list)
     """Ids of the variations that are on their way to the trash."""
 
@@ -147,6 +150,11 @@ class GalleryPanel(QWidget):
         rows = sorted(self.view.selectionModel().selectedIndexes(), key=lambda index: index.row())
         return [index.data(GalleryModel.IdRole) for index in rows]
 
+    @property
+    def selected_count(self) -> int:
+        """How many variations are selected."""
+        return len(self.view.selectionModel().selectedIndexes())
+
     def trash_selected(self) -> None:
         """Move the selected variations to the trash; undo brings them back."""
         chosen = self.selected_ids()
@@ -187,7 +195,7 @@ class GalleryPanel(QWidget):
         self.trash_button.clicked.connect(self.show_trash)
         self.trash_bar.restore_requested.connect(self.restore_selected)
         self.trash_bar.empty_requested.connect(self._on_empty_requested)
-        self.view.selectionModel().selectionChanged.connect(self._refresh_trash_bar)
+        self.view.selectionModel().selectionChanged.connect(self._on_selection_changed)
         self.view.customContextMenuRequested.connect(self._on_menu_requested)
         self.view.activated.connect(self._on_activated)
         self.view.clicked.connect(self._on_activated)
@@ -212,11 +220,14 @@ class GalleryPanel(QWidget):
         count = self._model.rowCount()
         self._count.setText(plural(count, self.tr("1 picture"), self.tr("%1 pictures")))
         self._count.setVisible(count > 0)
+        self._on_selection_changed()
+
+    def _on_selection_changed(self) -> None:
         self._refresh_trash_bar()
+        self.selection_changed.emit()
 
     def _refresh_trash_bar(self) -> None:
-        selected = len(self.view.selectionModel().selectedIndexes())
-        self.trash_bar.show_numbers(selected, self._model.rowCount())
+        self.trash_bar.show_numbers(self.selected_count, self._model.rowCount())
 
     def _on_empty_requested(self) -> None:
         if ask_empty_trash(self, self._model.rowCount()):
@@ -255,6 +266,8 @@ class GalleryPanel(QWidget):
             Wish("folder", self.tr("Show in folder"), self.reveal_requested),
         )
         add_wishes(menu, self._icons, wishes, variation)
+        if self.selected_count > 1:
+            menu.addAction(self.tr("Export selected as grid…")).triggered.connect(self.grid_requested)
         stars = menu.addMenu(self._icons.get("star"), self.tr("Stars"))
         for number in range(MAX_STARS + 1):
             action = stars.addAction("★" * number if number else self.tr("None"))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QFileDialog
 
-from desktop_app.core.errors import StudioError
+from desktop_app.core.errors import RequestError, StudioError
 from desktop_app.core.families import family_named
-from desktop_app.core.sweep import SWEPT, Axis, sweep
+from desktop_app.core.sweep import MAX_CELLS, SWEPT, Axis, sweep
 from desktop_app.studio.qimage import to_qimage
 from desktop_app.studio.sweeps import Sweeps, SweepSheet
 from desktop_app.ui.sweep_dialog import SheetDialog, SweepDialog
@@ -34,6 +34,11 @@ class SweepCommands(QObject):
         self.sweeps.sheet_made.connect(self._on_sheet_made)
         self.sweeps.error_raised.connect(window.show_error)
         window.actions_by_id["sweep"].triggered.connect(self.ask)
+        window.actions_by_id["export_grid"].triggered.connect(self.export_grid)
+        gallery = window.gallery_panel
+        gallery.grid_requested.connect(self.export_grid)
+        gallery.selection_changed.connect(self._refresh)
+        self._refresh()
 
     def close(self) -> None:
         """Let the pool's threads end."""
@@ -46,6 +51,24 @@ class SweepCommands(QObject):
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.accepted.connect(lambda: self._start(dialog))
         dialog.open()
+
+    def export_grid(self) -> None:
+        """Ask where the grid of the variations selected in the gallery shall be written."""
+        ids = self._window.gallery_panel.selected_ids()[::-1]  # the oldest first
+        if not 2 <= len(ids) <= MAX_CELLS:
+            detail = self.tr("%1 are selected").replace("%1", str(len(ids)))
+            hint = self.tr("Select 2 to %1 pictures in the gallery.").replace("%1", str(MAX_CELLS))
+            self._window.show_error(RequestError(self.tr("No grid can be made of these"), detail, hint))
+            return
+        found = [self._window.parts.gallery.find(variation_id) for variation_id in ids]
+        variations = [variation for variation in found if variation]
+        path = self._ask_where("grid.png") if variations else None
+        if path is not None:
+            self.sweeps.export(variations, path)
+
+    def _refresh(self) -> None:
+        panel = self._window.gallery_panel
+        self._window.actions_by_id["export_grid"].setEnabled(panel.selected_count > 1)
 
     def _names(self) -> tuple[str, ...]:
         """What the checkpoint takes, and what has an effect as things are."""
@@ -84,9 +107,14 @@ class SweepCommands(QObject):
         dialog.show()
 
     def _save(self, sheet: SweepSheet) -> None:
+        if path := self._ask_where("sweep.png"):
+            self.sweeps.save(sheet, path)
+
+    def _ask_where(self, proposal: str) -> Path | None:
         folder = Path(self._window.settings.get("last_folder") or Path.home())
         title, kind = self.tr("Save grid"), self.tr("PNG picture (*.png)")
-        name, _kind = QFileDialog.getSaveFileName(self._window, title, str(folder / "sweep.png"), kind)
-        if name:
-            self._window.settings.set("last_folder", str(Path(name).parent))
-            self.sweeps.save(sheet, Path(name) if Path(name).suffix else Path(f"{name}.png"))
+        name, _kind = QFileDialog.getSaveFileName(self._window, title, str(folder / proposal), kind)
+        if not name:
+            return None
+        self._window.settings.set("last_folder", str(Path(name).parent))
+        return Path(name) if Path(name).suffix else Path(f"{name}.png")

@@ -26,7 +26,7 @@ from desktop_app.ui.theme import GRID
 
 EXAMPLES = {
     "strength": "0.4, 0.6, 1.0",
-    "guidance_scale": "4, 7.5, 10",
+    "guidance_scale": "0.1, 5, 10",
     "steps": "10, 20, 40",
     "seed": "1..9 step 1",
     "scheduler": "default, euler, dpmpp_2m",

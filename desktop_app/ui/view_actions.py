@@ -48,6 +48,14 @@ VIEW_ACTIONS: tuple[ActionSpec, ...] = (
         QT_TRANSLATE_NOOP("Actions", "Show one stage of the result after the other, as GIF or WebP"),
     ),
     ActionSpec(
+        "export_grid",
+        "file",
+        QT_TRANSLATE_NOOP("Actions", "Export selected as &grid…"),
+        (),
+        "",
+        QT_TRANSLATE_NOOP("Actions", "Put the pictures selected in the gallery into one that says in what they differ"),
+    ),
+    ActionSpec(
         "reveal",
         "file",
         QT_TRANSLATE_NOOP("Actions", "Show in &folder"),

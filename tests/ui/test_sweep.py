@@ -97,3 +97,25 @@ def test_values_that_have_no_effect_are_not_queued(with_init):
     with pytest.raises(RequestError, match="all pictures would be the same"):
         with_init.sweep_commands.sweeps.start([read_axis("strength", "0.5, 1.0")])
     assert with_init.jobs.rowCount() == 0
+
+
+def test_pictures_selected_in_the_gallery_are_exported_as_a_grid(qtbot, with_init, tmp_path, monkeypatch):
+    action, panel = with_init.actions_by_id["export_grid"], with_init.gallery_panel
+    sweeps = with_init.sweep_commands.sweeps
+    assert not action.isEnabled()
+    with qtbot.waitSignal(sweeps.sheet_made, timeout=20000) as told:
+        sweeps.start([read_axis("strength", "0.5, 1.0")])
+    qtbot.waitUntil(lambda: panel.view.model().rowCount() == 2)
+    panel.view.selectAll()
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "grid.png"), ""))
+    with qtbot.waitSignal(sweeps.written):
+        action.trigger()
+    assert load_image(tmp_path / "grid.png").tobytes() == told.args[0].image.tobytes()
+
+
+def test_a_picture_that_is_gone_leaves_a_gap_in_the_grid(qtbot, with_init):
+    sweeps, jobs = with_init.sweep_commands.sweeps, with_init.jobs
+    jobs.finished.connect(lambda _job, variation: variation.path.unlink() if jobs.current else None)
+    with qtbot.waitSignal(sweeps.sheet_made, timeout=20000) as told:
+        sweeps.start([read_axis("strength", "0.5, 1.0")])
+    assert (told.args[0].made, told.args[0].asked) == (1, 2)

@@ -1,0 +1,68 @@
+"""Comparison: in which values several requests differ, and their pictures in a grid that says so."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from PIL import Image
+
+from desktop_app.core.contact_sheet import Made, contact_sheet
+from desktop_app.core.params import PARAM_SPECS
+from desktop_app.core.request import Request
+from desktop_app.core.sweep import SWEPT, label_of
+
+PROMPT = PARAM_SPECS["prompt"].label
+CHECKPOINT = PARAM_SPECS["checkpoint"].label
+
+Facts = Mapping[str, Any]
+"""What people call a value, and the value."""
+
+
+def columns_for(count: int) -> int:
+    """How many columns make a grid of ``count`` pictures about as wide as it is high."""
+    return max(math.ceil(math.sqrt(count)), 1)
+
+
+def comparison_sheet(pictures: Sequence[Made], requests: Sequence[Request]) -> Image.Image:
+    """``pictures`` as one, each with the values of its request that others do not have.
+
+    Where one or two values differ and each combination is there once, they are the columns and rows of the grid, as in
+    a sweep; else each picture has a line of its own below it.
+    """
+    facts = [_facts(request) for request in requests]
+    names = [name for name in facts[0] if len({each[name] for each in facts}) > 1]
+    title = "" if PROMPT in names else str(facts[0][PROMPT])
+    values = [_in_order([each[name] for each in facts]) for name in names]
+    places = {tuple(each[name] for name in names): number for number, each in enumerate(facts)}
+    if not 1 <= len(names) <= 2 or not len(places) == len(facts) == math.prod(map(len, values)):
+        captions = [", ".join(_label(name, each[name]) for name in names) for each in facts] if names else ()
+        return contact_sheet(pictures, columns_for(len(pictures)), captions=captions, title=title)
+    keys = [(column, *row) for row in ([(each,) for each in values[1]] if values[1:] else [()]) for column in values[0]]
+    labels = [[_label(name, value) for value in some] for name, some in zip(names, values, strict=True)]
+    return contact_sheet(
+        [pictures[places[key]] for key in keys],
+        len(values[0]),
+        column_labels=labels[0],
+        row_labels=labels[1] if labels[1:] else (),
+        title=title,
+    )
+
+
+def _facts(request: Request) -> Facts:
+    params = request.to_params()
+    facts = {PARAM_SPECS[name].label: getattr(params, name) for name in SWEPT}
+    image = request.init_image
+    return {**facts, CHECKPOINT: params.checkpoint, "Init image": image.name or image.sha256[:8] if image else "none"}
+
+
+def _in_order(values: Sequence[Any]) -> list[Any]:
+    """Each once; numbers by their size, texts as they come."""
+    once = list(dict.fromkeys(values))
+    return once if any(isinstance(value, str) for value in once) else sorted(once)
+
+
+def _label(name: str, value: Any) -> str:
+    text = label_of(value)
+    return f"{name} {text.rstrip('/').rsplit('/', 1)[-1] if name == CHECKPOINT else text}"

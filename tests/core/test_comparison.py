@@ -1,0 +1,61 @@
+"""Comparison: which values several requests differ in, and where their pictures are in the grid."""
+
+import dataclasses
+
+from PIL import Image, ImageChops
+from support import make_request
+
+from desktop_app.core.comparison import comparison_sheet
+from desktop_app.core.contact_sheet import MAX_SIDE, reduce
+
+COLOURS = ["red", "lime", "blue", "yellow", "cyan", "magenta"]
+
+
+def pictures(count):
+    return [Image.new("RGB", (200, 200), colour) for colour in COLOURS[:count]]
+
+
+def request(strength=0.5, guidance=5.0, seed=1):
+    made = make_request(prompt="a cat", seed=seed)
+    stage = dataclasses.replace(made.stages[0], strength=strength, guidance_scale=guidance)
+    return dataclasses.replace(made, stages=(stage,))
+
+
+def colour_places(sheet):
+    """Left and top of each colour that is there, in the order of `COLOURS`."""
+    return [box[:2] for colour in COLOURS if (box := _box_of(sheet, colour))]
+
+
+def _box_of(sheet, colour):
+    distance = ImageChops.difference(sheet, Image.new("RGB", sheet.size, colour)).convert("L")
+    return distance.point(lambda value: 255 * (value == 0)).getbbox()
+
+
+def test_two_values_that_differ_become_columns_and_rows_in_their_order():
+    requests = [request(strength, guidance) for guidance in (9.0, 1.0) for strength in (0.8, 0.4)]
+    places = colour_places(comparison_sheet(pictures(4), requests))
+    assert places[3][0] < places[2][0]  # 0.4 is left of 0.8
+    assert places[3][1] < places[1][1]  # 1 is above 9
+    assert (places[0][0], places[0][1]) == (places[2][0], places[1][1])
+
+
+def test_pictures_that_are_no_full_grid_keep_their_order_with_a_line_below_each():
+    requests = [request(0.4, 1.0), request(0.8, 1.0), request(0.8, 9.0)]
+    plain = comparison_sheet(pictures(3), [request(seed=seed) for seed in (1, 1, 1)])
+    told = comparison_sheet(pictures(3), requests)
+    places = colour_places(told)
+    assert places[0][1] == places[1][1] < places[2][1]
+    assert places[0][0] == places[2][0] < places[1][0]
+    assert told.height > plain.height  # nothing is written below pictures that do not differ
+
+
+def test_a_hundred_pictures_fit():
+    some = [Image.new("RGB", (512, 512), "red")] * 100
+    for shape in ((0.4, 0.6), (0.5,)):
+        requests = [request(0.1 + 0.001 * (number % 50), shape[number // 50 % len(shape)]) for number in range(100)]
+        assert max(comparison_sheet(some, requests).size) <= MAX_SIDE
+
+
+def test_large_pictures_are_made_smaller_before_many_are_in_memory():
+    assert reduce(Image.new("RGB", (6000, 4000)), 10).size == (819, 546)
+    assert reduce(Image.new("RGB", (600, 400)), 10).size == (600, 400)
