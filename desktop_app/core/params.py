@@ -402,7 +402,7 @@ def _check_range(spec: ParamSpec, value: Any) -> None:
     if value is None and spec.is_optional:
         return
     right_kind = isinstance(value, int | float if spec.kind is float else int) and not isinstance(value, bool)
-    if not right_kind or not math.isfinite(value):
+    if not right_kind or (isinstance(value, float) and not math.isfinite(value)):
         kind = "a number" if spec.kind is float else "a whole number"
         raise RequestError(f"{spec.label} is not {kind}", repr(value), spec.tip, param=spec.name)
     assert spec.minimum is not None
@@ -410,7 +410,7 @@ def _check_range(spec: ParamSpec, value: Any) -> None:
     if not spec.minimum <= value <= spec.maximum:
         raise RequestError(
             f"{spec.label} is out of range",
-            f"{value} is not between {spec.minimum:.10g} and {_plain(spec.maximum)}",
+            f"{str(value)[:40]} is not between {spec.minimum:.10g} and {_plain(spec.maximum)}",
             f"Choose a value from {spec.minimum:.10g} to {_plain(spec.maximum)}.",
             param=spec.name,
         )

@@ -135,3 +135,11 @@ def test_a_value_of_another_type_is_refused(name):
 def test_every_spec_names_a_field_and_says_what_it_is():
     assert set(PARAM_SPECS) == set(Params.__dataclass_fields__)
     assert all(spec.label and spec.tip.endswith(".") for spec in PARAM_SPECS.values())
+
+
+@pytest.mark.parametrize("name", ["strength", "original_width", "steps"])
+def test_a_number_larger_than_any_float_is_refused_like_others(name):
+    with pytest.raises(RequestError, match="out of range"):
+        validate(replace(Params(), **{name: 10**400}), has_init_image=False)
+    with pytest.raises(RequestError):
+        params_from_json({name: 10**400})
