@@ -13,7 +13,8 @@ from typing import Any
 
 from desktop_app.core.conditions import AdapterKind
 from desktop_app.core.kinds import StageKind
-from desktop_app.core.params import DEFAULT_SCHEDULER, effective_steps, snap_strength
+from desktop_app.core.params import DEFAULT_SCHEDULER
+from desktop_app.core.steps import effective_steps, snap_strength
 
 USUAL_KEYWORDS: Mapping[str, str] = MappingProxyType(
     {

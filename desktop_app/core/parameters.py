@@ -20,9 +20,10 @@ from typing import Any
 from desktop_app import __version__
 from desktop_app.core.conditions import AdapterKind, Control, ControlMode
 from desktop_app.core.errors import RequestError
-from desktop_app.core.params import DEFAULT_SCHEDULER, PARAM_SPECS, Params, clean_text, validate
+from desktop_app.core.params import DEFAULT_SCHEDULER, PARAM_SPECS, Params, clean_text
 from desktop_app.core.request import Request, Stage, StageKind
 from desktop_app.core.schedulers import SCHEDULERS
+from desktop_app.core.validation import validate
 
 MAX_TEXT_CHARS = 64 * 1024
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.family import Family
-from desktop_app.core.params import strength_for
 from desktop_app.core.request import Stage
+from desktop_app.core.steps import strength_for
 
 Describe = Callable[[str], CheckpointInfo]
 """What is known of the checkpoint with a REF; raises `CheckpointError`."""

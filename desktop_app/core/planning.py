@@ -16,7 +16,7 @@ from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.choices import resolve_choices
 from desktop_app.core.errors import RequestError
 from desktop_app.core.kinds import UPSCALES, StageKind
-from desktop_app.core.params import MAX_RANDOM_SEED, MAX_SEED, MULTIPLE, PARAM_SPECS, Params, validate
+from desktop_app.core.params import MAX_RANDOM_SEED, MAX_SEED, MULTIPLE, PARAM_SPECS, Params
 from desktop_app.core.placement import (
     LONGEST_SIDE,
     Placement,
@@ -31,6 +31,7 @@ from desktop_app.core.prompting import resolve_prompts
 from desktop_app.core.request import ImageRef, Request
 from desktop_app.core.stages import Staging, plan_stages
 from desktop_app.core.styles import Style, find_style
+from desktop_app.core.validation import validate
 
 USUAL_SIDE = 512
 """Pixels; of a checkpoint that does not say on which it was trained."""

@@ -16,7 +16,7 @@ from desktop_app.core.checkpoint import STARTER
 from desktop_app.core.conditions import Control
 from desktop_app.core.errors import RequestError
 from desktop_app.core.kinds import StageKind
-from desktop_app.core.params import PARAM_SPECS, Params, clean_text, params_from_json, validate
+from desktop_app.core.params import PARAM_SPECS, Params, clean_text
 from desktop_app.core.toml_text import (
     CANNOT_BE_READ,
     as_count,
@@ -28,6 +28,7 @@ from desktop_app.core.toml_text import (
     refuse_unknown,
     write_toml,
 )
+from desktop_app.core.validation import params_from_json, validate
 
 LAST = 1000
 """``order`` of a recipe that does not say one."""

@@ -24,16 +24,9 @@ from desktop_app.core.errors import RequestError
 from desktop_app.core.family import MARKS
 from desktop_app.core.image_ref import FindImages, ImageRef, hash_pixels, image_from_json
 from desktop_app.core.kinds import UPSCALES, StageKind
-from desktop_app.core.params import (
-    DEFAULT_SCHEDULER,
-    PARAM_SPECS,
-    Fit,
-    Params,
-    clean_text,
-    effective_steps,
-    handover_step,
-)
+from desktop_app.core.params import DEFAULT_SCHEDULER, PARAM_SPECS, Fit, Params, clean_text
 from desktop_app.core.plain_data import as_count_between, as_flag, as_number, as_share, as_text
+from desktop_app.core.steps import effective_steps, handover_step
 
 __all__ = [
     "REQUEST_VERSION",

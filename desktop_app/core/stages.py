@@ -16,10 +16,11 @@ from desktop_app.core.errors import CheckpointError, RequestError
 from desktop_app.core.families import family_named
 from desktop_app.core.family import MARKS, REFINER_PARAMS, Family
 from desktop_app.core.kinds import UPSCALES, StageKind
-from desktop_app.core.params import DEFAULT_SCHEDULER, PARAM_SPECS, Params, clean_text, handover_step
+from desktop_app.core.params import DEFAULT_SCHEDULER, PARAM_SPECS, Params, clean_text
 from desktop_app.core.planned import Describe, Planned, least_strength
 from desktop_app.core.request import Stage
 from desktop_app.core.schedulers import SCHEDULERS
+from desktop_app.core.steps import handover_step
 from desktop_app.core.weighting import parse
 
 USUAL = Params()

@@ -19,9 +19,9 @@ from desktop_app.core.engine import Result
 from desktop_app.core.errors import RequestError
 from desktop_app.core.image_ref import hashes_in
 from desktop_app.core.parameters import parameters_text, parse_parameters
-from desktop_app.core.params import validate
 from desktop_app.core.plain_data import as_count_between, as_number
 from desktop_app.core.request import Request, hash_pixels, request_from_json
+from desktop_app.core.validation import validate
 
 __all__ = [
     "ChainPlace",

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from desktop_app.core.errors import CheckpointError
-from desktop_app.core.params import handover_step
 from desktop_app.core.request import Request, Stage
+from desktop_app.core.steps import handover_step
 
 
 @dataclass(frozen=True)

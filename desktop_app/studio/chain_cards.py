@@ -11,7 +11,8 @@ from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.families import family_named
 from desktop_app.core.family import Family
 from desktop_app.core.kinds import UPSCALES, StageKind
-from desktop_app.core.params import Params, effective_steps
+from desktop_app.core.params import Params
+from desktop_app.core.steps import effective_steps
 
 REFINE_SHARE = 0.8
 """Where a refiner takes over, as the card of Stable Diffusion XL's has it."""

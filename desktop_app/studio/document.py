@@ -18,13 +18,14 @@ from desktop_app.core.errors import CheckpointError, CheckpointMissing, RequestE
 from desktop_app.core.mask import as_rgb
 from desktop_app.core.outpaint import OVERLAP, Margins
 from desktop_app.core.parameters import read_generation_text
-from desktop_app.core.params import PARAM_SPECS, Params, params_from_json
+from desktop_app.core.params import PARAM_SPECS, Params
 from desktop_app.core.plain_data import as_text
 from desktop_app.core.planning import build_requests, draw_seed
 from desktop_app.core.recipe import Recipe, refs_used
 from desktop_app.core.request import ImageRef, Request, image_from_json
 from desktop_app.core.styles import Style
 from desktop_app.core.sweep import Axis, refuse_alike, sweep
+from desktop_app.core.validation import params_from_json
 from desktop_app.core.variation import Variation, find_images
 from desktop_app.store.checkpoints import CheckpointStore
 from desktop_app.store.gallery import GalleryStore

@@ -9,10 +9,11 @@ from desktop_app.core.chain import Card
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.errors import RequestError, StudioError
 from desktop_app.core.kinds import UPSCALES, StageKind
-from desktop_app.core.params import Fit, Params, effective_steps
+from desktop_app.core.params import Fit, Params
 from desktop_app.core.placement import Placement
 from desktop_app.core.planned import Describe
 from desktop_app.core.planning import RunFacts, plan_run
+from desktop_app.core.steps import effective_steps
 
 Size = tuple[int, int]
 

@@ -6,8 +6,9 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLabel, QSlider, QVBoxLayout, QWidget
 
 from desktop_app.core.family import Family
-from desktop_app.core.params import PARAM_SPECS, effective_steps, snap_strength
+from desktop_app.core.params import PARAM_SPECS
 from desktop_app.core.request import StageKind
+from desktop_app.core.steps import effective_steps, snap_strength
 from desktop_app.ui.field import set_role
 from desktop_app.ui.value_slider import ValueSlider
 

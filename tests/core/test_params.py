@@ -11,19 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desktop_app.core.errors import RequestError
-from desktop_app.core.params import (
-    MAX_PROMPT_CHARS,
-    MAX_SEED,
-    PARAM_SPECS,
-    Fit,
-    Params,
-    clean_text,
-    effective_steps,
-    params_from_json,
-    snap_strength,
-    strength_for,
-    validate,
-)
+from desktop_app.core.params import MAX_PROMPT_CHARS, MAX_SEED, PARAM_SPECS, Fit, Params, clean_text
+from desktop_app.core.steps import effective_steps, snap_strength, strength_for
+from desktop_app.core.validation import params_from_json, validate
 
 steps = st.integers(1, 1000)
 

@@ -20,9 +20,10 @@ from desktop_app.core.control_modes import CONTROL_NET
 from desktop_app.core.errors import CheckpointMissing, RequestError
 from desktop_app.core.families import KANDINSKY, LATENT_UPSCALER, SD, SDXL, UPSCALER, family_named
 from desktop_app.core.kinds import StageKind
-from desktop_app.core.params import Fit, Params, params_from_json
+from desktop_app.core.params import Fit, Params
 from desktop_app.core.planning import build_request, plan_run
 from desktop_app.core.request import ImageRef, Request, request_from_json
+from desktop_app.core.validation import params_from_json
 
 FAMILIES = {
     "sd": SD,
