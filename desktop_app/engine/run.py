@@ -66,15 +66,13 @@ class Run:
     def _run_stage(self, number: int, before: Sequence[StageOutput]) -> StageOutput:
         stage = self.request.stages[number]
         given = self._given(number, stage, before)
-        stamps = before[-1].stamps if before else ()
         stage_run = StageRun(self, number, stage, given)
         told = len(self.notes)
         with Prefetch(self._paths_ahead(number)):
             picture, latents, steps = stage_run.make()
         notes = tuple(dict.fromkeys((*self.notes[told:], *self.frames.take_notes())))
         del self.notes[told:]
-        stamps = (*stamps, *stage_run.stamps)
-        return StageOutput(picture, latents, self.noise.state, steps, notes, stamps, self.dtype)
+        return StageOutput(stage, picture, latents, self.noise.state, steps, notes, stage_run.stamps, self.dtype)
 
     def _given(self, number: int, stage: Stage, before: Sequence[StageOutput]) -> Given:
         """What the stage begins with."""

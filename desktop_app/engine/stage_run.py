@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from PIL import Image
 
-from desktop_app.core.adapter import active
 from desktop_app.core.conditions import Control
 from desktop_app.core.engine import Derived, Phase, Progress
 from desktop_app.core.errors import DeviceError, OutOfMemory, RequestError
@@ -31,10 +30,11 @@ from desktop_app.engine.handover import Latents, hands_over, scale_of, share_arg
 from desktop_app.engine.preview import Previewer
 from desktop_app.engine.residency import Resident
 from desktop_app.engine.schedulers import make_scheduler
+from desktop_app.engine.stage_cache import Stamps
 from desktop_app.engine.steps import PriorCallback, StepCallback
 from desktop_app.engine.upscale import decode, largest_call, upscale_latents, upscale_pixels
 from desktop_app.engine.weighting import read_stage
-from desktop_app.store.any_checkpoint import Stamp, family_at, stamp_of
+from desktop_app.store.any_checkpoint import family_at
 
 if TYPE_CHECKING:
     from desktop_app.engine.run import Run
@@ -63,8 +63,8 @@ class Made:
 
 
 class StageRun:
-    """Stage ``number`` of ``run``. ``stamps`` are those of the files that it was made with, as they were before it read
-    them, once it has run.
+    """Stage ``number`` of ``run``. ``stamps`` are those of the files that it was made with, once it has run: as they
+    were before it read them, since what is written meanwhile makes it another.
     """
 
     def __init__(self, run: Run, number: int, stage: Stage, given: Given) -> None:
@@ -77,32 +77,23 @@ class StageRun:
         self._view: View | None = None
         self._controls: list[Image.Image] = []
         self._embeds: dict[str, Any] = {}
-        self.stamps: list[tuple[Path, Stamp]] = []
+        self.stamps: Stamps = ()
 
     def make(self) -> tuple[Picture | None, Latents | None, int]:
         """The picture, the latents and the denoising steps."""
-        path = self._find(self._stage.checkpoint)
+        self.stamps = self._workshop.stamps_of(self._stage)
+        path = self._workshop.find_checkpoint(self._stage.checkpoint)
         if self._stage.kind is StageKind.PIXEL_UPSCALE:
             return self._upscale_pixels(path), None, 0
         family = family_at(path)
         if self._stage.kind is StageKind.INPAINT:
             assert self._given.picture
             self._view = self._run.frames.view(self._given.picture)
-        self._note_conditions(family)
         self._controls = [self._control_image(control) for control in active_controls(self._stage)]
         if family.prior:
-            prior = self._find(self._stage.prior)
+            prior = self._workshop.find_checkpoint(self._stage.prior)
             self._embeds = self._with_less_memory(prior, lambda: self._read_prompt(prior))
         return self._with_less_memory(path, lambda: self._try(path, family))
-
-    def _find(self, ref: str) -> Path:
-        path = self._workshop.find_checkpoint(ref)
-        self._note(path)
-        return path
-
-    def _note(self, path: Path) -> None:
-        """Write down that ``path`` is read. Before it is: what is written while the stage runs makes it another."""
-        self.stamps.append((path, stamp_of(path)))
 
     @property
     def _size(self) -> tuple[int, int]:
@@ -214,17 +205,6 @@ class StageRun:
 
     def _derive(self, control: Control, picture: Image.Image) -> Derived:
         return derive_image(control, picture, self._workshop.find_checkpoint, self._report_here, self._run.cancel)
-
-    def _note_conditions(self, family: Family) -> None:
-        """Write down the files beside the checkpoint that the stage is made with."""
-        for control in active_controls(self._stage):
-            refs = (control.annotator if control.derive else "", "" if family.reads_controls else control.checkpoint)
-            for ref in filter(None, refs):
-                self._find(ref)
-        for adapter in active(self._stage.adapters):
-            found = self._workshop.find_adapter(adapter)
-            for path in filter(None, (found.path, found.info.image_encoder)):
-                self._note(path)
 
     @contextmanager
     def _conditioned(self, resident: Resident, family: Family) -> Iterator[tuple[Any, dict[str, Any]]]:

@@ -261,6 +261,22 @@ def test_weights_that_are_written_while_a_stage_runs_make_it_run_again(engine, f
     assert run(engine, request).reused == 1
 
 
+def test_another_checkpoint_under_the_same_name_makes_its_stage_run_again(engine, folders, make, picture):
+    places = {"current": folders["twin"]}
+    find = engine._find_checkpoint
+    engine._find_checkpoint = lambda ref: places.get(ref) or find(ref)
+    request = make(card("twin"), card("stranger"), init_image=picture)
+    request = replace(request, stages=(replace(request.stages[0], checkpoint="current"), *request.stages[1:]))
+    run(engine, request)
+    first = stage_keys(request)[0]
+    assert first in engine.status().stage_keys
+    places["current"] = folders["first"]  # such as the next revision of it
+    assert first not in engine.status().stage_keys
+    result = run(engine, request)
+    engine._workshop.cache.clear()
+    assert (result.reused, result.image.tobytes()) == (0, run(engine, request).image.tobytes())
+
+
 def test_an_upscaler_alone_takes_the_picture_as_it_is(engine, make, folders, tmp_path):
     ref = make_ref(tmp_path / "odd.png", make_picture((40, 24), "RGB", 1))
     request = make(card("fourfold", StageKind.UPSCALE), init_image=ref, first_stage=False)

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from chain_cases import make_chain
 from PIL import Image
+from support import make_request
 
+from desktop_app.core.errors import CheckpointError
 from desktop_app.core.kinds import StageKind
+from desktop_app.core.request import Stage
 from desktop_app.core.stage_keys import stage_keys
 from desktop_app.engine.framing import Picture
 from desktop_app.engine.handover import Latents
-from desktop_app.engine.stage_cache import StageCache, StageOutput
+from desktop_app.engine.stage_cache import BUDGET, StageCache, StageOutput, Stamps
 from desktop_app.store.any_checkpoint import stamp_of
 
 PICTURE = 64 * 64 * 4
 """Bytes of what `made` makes."""
 
 
-def made(*paths: Path, latents: Latents | None = None, size: tuple[int, int] = (64, 64)) -> StageOutput:
-    stamps = tuple((path, stamp_of(path)) for path in paths)
-    return StageOutput(Picture(Image.new("RGB", size)), latents, None, 4, (), stamps, "float32")
+STAGE = make_request().stages[0]
+
+
+def made(stamps: Stamps = (), *, latents: Latents | None = None, size: tuple[int, int] = (64, 64)) -> StageOutput:
+    return StageOutput(STAGE, Picture(Image.new("RGB", size)), latents, None, 4, (), stamps, "float32")
+
+
+def make_cache(budget: int = BUDGET) -> StageCache:
+    """Of stages that are made with no file at all."""
+    return StageCache(lambda _stage: (), budget)
 
 
 def keep_chain(cache: StageCache, *keys: str) -> None:
@@ -32,14 +41,14 @@ def keep_chain(cache: StageCache, *keys: str) -> None:
 
 
 def test_only_the_first_stages_without_a_gap_are_found():
-    cache = StageCache()
+    cache = make_cache()
     keep_chain(cache, "a", "b", "c")
     assert len(cache.begin(["a", "b", "other"])) == 2
     assert cache.begin(["other", "b", "c"]) == []
 
 
 def test_the_chain_that_was_used_last_stays():
-    cache = StageCache(budget=4 * PICTURE)
+    cache = make_cache(budget=4 * PICTURE)
     keep_chain(cache, "a", "b")
     keep_chain(cache, "x", "y")
     cache.begin(["a", "b"])
@@ -48,14 +57,14 @@ def test_the_chain_that_was_used_last_stays():
 
 
 def test_a_chain_that_has_no_room_keeps_its_beginning_from_where_it_can_go_on():
-    cache = StageCache(budget=2 * PICTURE)
+    cache = make_cache(budget=2 * PICTURE)
     keep_chain(cache, "a", "b", "c", "d")
     assert cache.keys == {"a", "b"}
     assert len(cache.begin(["a", "b", "c"])) == 2
 
 
 def test_a_picture_that_is_larger_than_all_room_drives_nothing_out():
-    cache = StageCache(budget=PICTURE)
+    cache = make_cache(budget=PICTURE)
     keep_chain(cache, "small")
     cache.begin(["large", "behind it"])
     cache.keep("large", made(size=(65, 64)))
@@ -71,7 +80,7 @@ def test_latents_count_as_the_numbers_that_they_are():
 
 
 def test_the_room_is_never_passed_however_many_runs_there_are():
-    cache = StageCache(budget=3 * PICTURE)
+    cache = make_cache(budget=3 * PICTURE)
     for number in range(20):
         keep_chain(cache, f"a{number}", f"b{number}")
         assert len(cache.keys) <= 3
@@ -89,13 +98,25 @@ def files(tmp_path):
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_what_was_made_with_a_file_that_has_changed_is_made_again(files, number):
-    cache = StageCache()
-    cache.begin(["a", "b"])
-    cache.keep("a", made(files[0]))
-    cache.keep("b", made(*files))
-    assert len(cache.begin(["a", "b"])) == 2
+    def stamps(_stage: Stage) -> Stamps:
+        return tuple((path, stamp_of(path)) for path in files)
+
+    cache = StageCache(stamps)
+    cache.begin(["a"])
+    cache.keep("a", made(stamps(STAGE)))
+    assert (cache.keys, len(cache.begin(["a"]))) == ({"a"}, 1)
     (files[0] / "unet" / "model.safetensors", files[1])[number].write_bytes(b"another")
-    assert len(cache.begin(["a", "b"])) == number
+    assert (cache.keys, len(cache.begin(["a"]))) == (frozenset(), 0)
+
+
+def test_what_was_made_with_a_file_that_is_gone_is_not_used():
+    def find_nothing(_stage: Stage) -> Stamps:
+        raise CheckpointError("The checkpoint cannot be found", "", "")
+
+    cache = StageCache(find_nothing)
+    cache.begin(["a"])
+    cache.keep("a", made())
+    assert (cache.keys, cache.begin(["a"])) == (frozenset(), [])
 
 
 def test_a_key_hangs_on_all_that_a_stage_is_made_of_and_on_nothing_else():
