@@ -161,7 +161,7 @@ class CompareView(QWidget):
             return
         reached = QRectF(self._mask.reach(changed))
         for area in self._areas():
-            self.update(self._on_view(reached, area).toAlignedRect().adjusted(-2, -2, 2, 2))
+            self.update(self._on_view(reached, area).toAlignedRect().adjusted(-4, -4, 4, 4))
 
     def _paint_mask(self, painter: QPainter, layer: Layer, exposed: QRectF) -> None:
         if self._mask is None or self._init is None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import cache
 
-from PIL import Image, ImageChops, ImageOps
+from PIL import Image, ImageChops
 from PySide6.QtCore import QRect, QRectF
 from PySide6.QtGui import QColor, QImage, QPainter, qRgba
 
@@ -27,10 +28,14 @@ INNER, OUTER = 255, 254
 MOST = 253
 """Index of the full tint."""
 
+_TINT_OF = [value * MOST // 255 for value in range(256)]
+_ANY = [0] + [255] * 255
+
 BLUR_AT_MOST = 24
 """Pixels. Wider soft edges are made at half the size, or a quarter, which nobody sees."""
 
 Key = tuple[int, int, int]
+Box = tuple[int, int, int, int]
 
 
 @dataclass
@@ -68,14 +73,13 @@ class MaskPicture:
         self._tiles.clear()
 
     def reach(self, rect: QRect) -> QRect:
-        """What looks different when the pixels in ``rect`` are others."""
-        more = self._feather + 2
-        return rect.adjusted(-more, -more, more, more)
+        """What looks different when the pixels in ``rect`` are others, but for two pixels of a level around it."""
+        return _widened(rect, self._margin(0))
 
     def touch(self, rect: QRect) -> None:
         """The pixels in ``rect`` are others."""
-        changed = self.reach(rect)
         for key, tile in self._tiles.items():
+            changed = _widened(rect, self._margin(key[0]))
             stale = _on_level(changed, key[0]) & _tile_rect(key)
             if not stale.isEmpty():
                 tile.stale = tile.stale | stale
@@ -137,13 +141,10 @@ class MaskPicture:
 
     def _make(self, rect: QRect, level: int) -> Image.Image | None:
         """The indices of ``rect``, in pixels of ``level``; None where nothing is marked or soft."""
-        source = _on_mask(rect, level)
-        margin = self._feather + max(2 ** max(level, 0), 1)
-        step = 2 ** max(level + self._extra(level), 0)
-        wide = source.adjusted(-margin, -margin, margin, margin)
         whole = self._layer.size
         assert whole is not None
-        around = _aligned(wide, step)
+        source = _on_mask(rect, level)
+        around = _aligned(_widened(source, self._margin(level)), self._step(level))
         wide = around & QRect(0, 0, whole.width(), whole.height())
         mask = self._layer.crop(wide)
         least, most = mask.getextrema()
@@ -151,58 +152,84 @@ class MaskPicture:
             return None
         if least == 255 and wide == around:  # deep inside, where there is no edge to be softened or outlined
             return Image.new("L", (rect.width(), rect.height()), MOST)
-        at = (rect.left() - _down(wide.left(), level), rect.top() - _down(wide.top(), level))
+        smaller, larger = 2 ** max(level, 0), 2 ** max(-level, 0)
+        seen = rect if level >= 0 else source
+        left, top = seen.left() - wide.left() // smaller, seen.top() - wide.top() // smaller
+        box = (left, top, left + seen.width(), top + seen.height())
+        hard = mask.reduce(smaller) if smaller > 1 else mask
+        soft = self._soft(hard, box, level)
+        hard = hard.crop(_ring(box)).point(_ANY)
+        at = (rect.left() - seen.left() * larger, rect.top() - seen.top() * larger)
         box = (*at, at[0] + rect.width(), at[1] + rect.height())
-        hard = _scaled(mask, level)
-        soft = self._soft(mask, level, hard.size) if self._feather else hard
-        return _indices(soft, hard.point([0] + [255] * 255), box)
+        ring = _ring((box[0] + larger, box[1] + larger, box[2] + larger, box[3] + larger))
+        return _indices(_enlarged(soft, larger).crop(box), _enlarged(hard, larger).crop(ring))
 
-    def _extra(self, level: int) -> int:
-        """How many more times the mask is halved to make a wide soft edge."""
+    def _soft(self, mask: Image.Image, box: Box, level: int) -> Image.Image:
+        """What lies in ``box`` of the softened ``mask``, both in pixels of ``level``, or of the mask itself where those
+        are smaller. No more is enlarged than is asked for.
+        """
+        if not self._feather:
+            return mask.crop(box)
+        step = self._step(level)
+        fewer = step // 2 ** max(level, 0)
+        soft = soften(mask.reduce(fewer) if fewer > 1 else mask, round(self._feather / step))
+        if fewer == 1:
+            return soft.crop(box)
+        left, top, right, bottom = box
+        size = (right - left, bottom - top)
+        return soft.resize(size, Image.Resampling.BILINEAR, (left / fewer, top / fewer, right / fewer, bottom / fewer))
+
+    def _step(self, level: int) -> int:
+        """Pixels of the mask a side that become one where its edge is softened: a wide edge is made smaller."""
         feather = self._feather / 2.0 ** max(level, 0)
-        return max(math.ceil(math.log2(feather / BLUR_AT_MOST)), 0) if feather > BLUR_AT_MOST else 0
+        extra = max(math.ceil(math.log2(feather / BLUR_AT_MOST)), 0) if feather > BLUR_AT_MOST else 0
+        return 1 << (max(level, 0) + extra)
 
-    def _soft(self, mask: Image.Image, level: int, size: tuple[int, int]) -> Image.Image:
-        halvings = max(level, 0) + self._extra(level)
-        soft = soften(_scaled(mask, halvings), round(self._feather / 2**halvings))
-        if halvings != max(level, 0):
-            soft = soft.resize(_scaled_size(mask.size, max(level, 0)), Image.Resampling.BILINEAR)
-        return soft if soft.size == size else soft.resize(size, Image.Resampling.NEAREST)
+    def _margin(self, level: int) -> int:
+        """How far a pixel of the mask is seen at ``level``: farther where the edge was made smaller meanwhile."""
+        return self._feather + 2 * self._step(level)
 
 
-def _indices(soft: Image.Image, hard: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
-    """The tint by the ``soft`` mask and the outline of the ``hard`` one, of what lies in ``box``."""
-    index = soft.crop(box).point([value * MOST // 255 for value in range(256)])
-    around = ImageOps.expand(hard, 1).crop((box[0], box[1], box[2] + 2, box[3] + 2))
-    size = (box[2] - box[0], box[3] - box[1])
-    middle = around.crop((1, 1, size[0] + 1, size[1] + 1))
+def _indices(soft: Image.Image, hard: Image.Image) -> Image.Image:
+    """The tint by the ``soft`` mask and the outline of the ``hard`` one, which has a pixel more on each side."""
+    index = soft.point(_TINT_OF)
+    least, most = hard.getextrema()
+    if least == most:  # there is no edge here
+        return index
+    width, height = size = soft.size
+    middle = hard.crop((1, 1, width + 1, height + 1))
     smaller, larger = middle, middle
     for x, y in ((0, 1), (2, 1), (1, 0), (1, 2)):
-        beside = around.crop((x, y, x + size[0], y + size[1]))
+        beside = hard.crop((x, y, x + width, y + height))
         smaller, larger = ImageChops.darker(smaller, beside), ImageChops.lighter(larger, beside)
-    index.paste(OUTER, (0, 0), ImageChops.subtract(larger, middle))
-    index.paste(INNER, (0, 0), ImageChops.subtract(middle, smaller))
+    index.paste(OUTER, (0, 0, *size), ImageChops.subtract(larger, middle))
+    index.paste(INNER, (0, 0, *size), ImageChops.subtract(middle, smaller))
     return index
 
 
 def _coloured(index: Image.Image, opacity: float) -> QImage:
     image = QImage(index.tobytes(), index.width, index.height, index.width, QImage.Format.Format_Indexed8)
-    red, green, blue = TINT.red(), TINT.green(), TINT.blue()
-    table = [qRgba(red, green, blue, round(255 * opacity * value / MOST)) for value in range(MOST + 1)]
-    image.setColorTable([*table, qRgba(0, 0, 0, 150), qRgba(255, 255, 255, 235)])
+    image.setColorTable(_colours(opacity))
     return image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
 
 
-def _scaled(mask: Image.Image, level: int) -> Image.Image:
-    if level == 0:
-        return mask
-    if level > 0:
-        return mask.reduce(2**level)
-    return mask.resize(_scaled_size(mask.size, level), Image.Resampling.NEAREST)
+@cache
+def _colours(opacity: float) -> list[int]:
+    red, green, blue = TINT.red(), TINT.green(), TINT.blue()
+    tints = [qRgba(red, green, blue, round(255 * opacity * value / MOST)) for value in range(MOST + 1)]
+    return [*tints, qRgba(0, 0, 0, 150), qRgba(255, 255, 255, 235)]
 
 
-def _scaled_size(size: tuple[int, int], level: int) -> tuple[int, int]:
-    return math.ceil(size[0] / 2.0**level), math.ceil(size[1] / 2.0**level)
+def _enlarged(mask: Image.Image, times: int) -> Image.Image:
+    return mask.resize((mask.width * times, mask.height * times), Image.Resampling.NEAREST) if times > 1 else mask
+
+
+def _ring(box: Box) -> Box:
+    return box[0] - 1, box[1] - 1, box[2] + 1, box[3] + 1
+
+
+def _widened(rect: QRect, pixels: int) -> QRect:
+    return rect.adjusted(-pixels, -pixels, pixels, pixels)
 
 
 def _tile_rect(key: Key) -> QRect:

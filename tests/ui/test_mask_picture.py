@@ -9,7 +9,8 @@ from PySide6.QtCore import QRect, QRectF, QSize
 from PySide6.QtGui import QColor, QImage, QPainter, QUndoStack
 
 from desktop_app.studio.mask_layer import MaskLayer
-from desktop_app.ui.mask_picture import MOST, TINT, MaskPicture
+from desktop_app.ui import mask_picture
+from desktop_app.ui.mask_picture import MOST, SIDE, TINT, MaskPicture, _enlarged
 
 SIZE = (1500, 1200)
 
@@ -60,16 +61,33 @@ def test_deep_inside_a_mask_the_short_way_makes_what_the_long_way_makes(layer, f
     assert set(long.tobytes()) == {254 * MOST // 255}
 
 
-@pytest.mark.parametrize("feather", [0, 7])
-def test_after_random_strokes_what_was_touched_looks_as_if_all_were_made_anew(layer, feather):
-    chance, kept = random.Random(feather), MaskPicture(layer)
+@pytest.mark.parametrize("times", [0.5, 1, 2])
+@pytest.mark.parametrize("feather", [0, 7, 25])
+def test_after_random_strokes_what_was_touched_looks_as_if_all_were_made_anew(layer, feather, times):
+    chance, kept, size = random.Random(feather), MaskPicture(layer), tuple(round(side * times) for side in SIZE)
     kept.feather = feather
     layer.changed.connect(kept.touch)
-    drawn(kept)
+    drawn(kept, size)
     for _ in range(12):
         rect = QRect(chance.randrange(-50, 1400), chance.randrange(-50, 1100), chance.randint(1, 800), 300)
         mark(layer, rect, chance.choice((0, 255)))
-        drawn(kept)
+        drawn(kept, size)
     fresh = MaskPicture(layer)
     fresh.feather = feather
-    assert drawn(kept) == drawn(fresh)
+    assert drawn(kept, size) == drawn(fresh, size)
+
+
+def test_at_its_pixels_no_more_of_a_soft_mask_is_enlarged_than_is_seen(layer, monkeypatch):
+    enlarged = []
+
+    def spy(mask, times):
+        made = _enlarged(mask, times)
+        enlarged.append(max(made.size))
+        return made
+
+    monkeypatch.setattr(mask_picture, "_enlarged", spy)
+    mark(layer, QRect(400, 300, 200, 200))
+    picture = MaskPicture(layer)
+    picture.feather = 100
+    assert picture._make(QRect(410 * 32, 310 * 32, SIDE, SIDE), -5) is not None
+    assert 0 < max(enlarged) <= SIDE + 3 * 32
