@@ -13,7 +13,7 @@ from PIL import Image
 from desktop_app.core.conditions import Control
 from desktop_app.core.image_ref import ImageRef
 from desktop_app.core.memory import MemoryPlan
-from desktop_app.core.params import Fit
+from desktop_app.core.placement import Placement
 from desktop_app.core.request import Request
 
 ATTENTIONS = {
@@ -154,11 +154,11 @@ class Engine(Protocol):
         report: ReportProgress,
         cancel: CancelFlag,
         *,
-        size: tuple[int, int] | None = None,
-        fit: Fit = Fit.CROP,
+        placement: Placement | None = None,
     ) -> Derived:
-        """The control image that a run would make of ``picture`` for ``control``, at the working ``size`` to which
-        ``fit`` brings it; None: at the picture's own. Its ``image``, weight and share of the schedule have no say.
+        """The control image that a run would make of ``picture`` for ``control``, at the working size to which
+        ``placement`` brings it; None: at the picture's own. Its ``image``, weight and share of the schedule have no
+        say.
 
         Raises `Cancelled` within one step of the annotator, or a `StudioError`.
         """

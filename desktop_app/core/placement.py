@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image
 
@@ -89,6 +89,47 @@ def _inner_box(source: Size, working: Size) -> tuple[int, int, int, int]:
     width, height = (min(max(round(side * scale), 1), limit) for side, limit in zip(source, working, strict=True))
     left, top = (working[0] - width) // 2, (working[1] - height) // 2
     return left, top, left + width, top + height
+
+
+def close_up(box: tuple[int, int, int, int], size: Size, working: Size) -> Placement:
+    """How ``box`` of a picture of ``size`` comes to be seen alone, grown to the shape of ``working`` as far as the
+    picture reaches.
+    """
+    width, height = box[2] - box[0], box[3] - box[1]
+    wanted = max(width, round(height * working[0] / working[1])), max(height, round(width * working[1] / working[0]))
+    left, right = _grow(box[0], box[2], wanted[0], size[0])
+    top, bottom = _grow(box[1], box[3], wanted[1], size[1])
+    grown = (float(left), float(top), float(right), float(bottom))
+    return Placement(size, working, Fit.SCALE, grown, (0, 0, *working))
+
+
+def _grow(low: int, high: int, wanted: int, limit: int) -> tuple[int, int]:
+    length = min(wanted, limit)
+    low = min(max(low - (length - (high - low)) // 2, 0), limit - length)
+    return low, low + length
+
+
+def beside(seen: Placement | None, source: Size, working: Size, fit: Fit) -> Placement:
+    """How another picture, of size ``source``, comes to ``working`` where a run has ``seen`` of its init image: one
+    that `lies_on` that is seen as it is; any other one fills the frame as ``fit`` says.
+    """
+    if seen is None or not lies_on(seen, source):
+        return plan_placement(source, working, fit)
+    across, down = source[0] / seen.source[0], source[1] / seen.source[1]
+    left, top, right, bottom = seen.box
+    return replace(seen, source=source, box=(left * across, top * down, right * across, bottom * down))
+
+
+def lies_on(seen: Placement, source: Size) -> bool:
+    """Whether a picture of size ``source`` has the shape of the init image, each side rounded; in a close-up it nearly
+    has, as one whose sides are multiples of 64: it can show the part only if it lies on the whole.
+    """
+    whole = seen.source
+    if seen.fit is Fit.SCALE and seen.box != (0.0, 0.0, float(whole[0]), float(whole[1])):
+        stretch = source[0] * whole[1] / (source[1] * whole[0])
+        return max(stretch, 1 / stretch) <= MAX_STRETCH
+    small, large = sorted((source, whole))
+    return any(abs(small[one] * large[two] / large[one] - small[two]) <= 1 for one, two in ((0, 1), (1, 0)))
 
 
 def place(image: Image.Image, placement: Placement) -> Image.Image:

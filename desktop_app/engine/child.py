@@ -123,7 +123,7 @@ class _Server:
             return Done(order.call, engine.run(order.request, report, self._cancel))
         if isinstance(order, Derive):
             wish = (order.control, order.picture, report, self._cancel)
-            return Done(order.call, derived=engine.derive(*wish, size=order.size, fit=order.fit))
+            return Done(order.call, derived=engine.derive(*wish, placement=order.placement))
         if isinstance(order, WarmUp):
             engine.warm_up(order.checkpoint)
             return Done(order.call)

@@ -12,8 +12,7 @@ from desktop_app.core.engine import CancelFlag, CheckpointPath, Derived, Phase, 
 from desktop_app.core.errors import Cancelled, ImageError, OutOfMemory
 from desktop_app.core.image import flatten, load_image
 from desktop_app.core.image_ref import ImageRef, hash_pixels
-from desktop_app.core.params import Fit
-from desktop_app.core.placement import place, plan_placement
+from desktop_app.core.placement import Placement, place
 from desktop_app.engine.annotators import derive
 
 log = logging.getLogger(__name__)
@@ -26,14 +25,13 @@ def derive_ref(
     report: ReportProgress,
     cancel: CancelFlag,
     *,
-    size: tuple[int, int] | None = None,
-    fit: Fit = Fit.CROP,
+    placement: Placement | None = None,
     make_room: Callable[[], None] = lambda: None,
 ) -> Derived:
     """See `Engine.derive`. ``make_room`` frees what the memory holds beside: it is called when that is full."""
     check(cancel)
     report(Progress(Phase.DERIVING))
-    placed = placed_picture(picture, size, fit)
+    placed = placed_picture(picture, placement)
     try:
         return derive_image(control, placed, find_checkpoint, report, cancel)
     except OutOfMemory as e:
@@ -67,8 +65,8 @@ def derive_image(
     return Derived(image, note)
 
 
-def placed_picture(ref: ImageRef, size: tuple[int, int] | None, fit: Fit) -> Image.Image:
-    """The picture of a control as RGB, brought to ``size`` as an init image is. Raises `ImageError`."""
+def placed_picture(ref: ImageRef, placement: Placement | None = None) -> Image.Image:
+    """The picture of a control as RGB, brought to a working size by ``placement``. Raises `ImageError`."""
     picture = load_image(ref.path, ref.name)
     if hash_pixels(picture) != ref.sha256:
         raise ImageError(
@@ -77,7 +75,7 @@ def placed_picture(ref: ImageRef, size: tuple[int, int] | None, fit: Fit) -> Ima
             "Open the picture again.",
         )
     flat = flatten(picture)
-    return place(flat, plan_placement(flat.size, size, fit)) if size else flat
+    return place(flat, placement) if placement else flat
 
 
 def check(cancel: CancelFlag) -> None:

@@ -24,7 +24,7 @@ from desktop_app.core.engine import (
 )
 from desktop_app.core.errors import Cancelled, OutOfMemory, StudioError
 from desktop_app.core.image_ref import ImageRef
-from desktop_app.core.params import Fit
+from desktop_app.core.placement import Placement
 from desktop_app.core.request import Request
 from desktop_app.engine.controls import ControlNets
 from desktop_app.engine.deriving import derive_ref
@@ -93,14 +93,13 @@ class DiffusersEngine:
         report: ReportProgress,
         cancel: CancelFlag,
         *,
-        size: tuple[int, int] | None = None,
-        fit: Fit = Fit.CROP,
+        placement: Placement | None = None,
     ) -> Derived:
         """See `Engine.derive`."""
         if control.annotator:
             self._start()
         return derive_ref(
-            control, picture, self._find_checkpoint, report, cancel, size=size, fit=fit, make_room=self.close
+            control, picture, self._find_checkpoint, report, cancel, placement=placement, make_room=self.close
         )
 
     def configure(self, options: EngineOptions) -> None:

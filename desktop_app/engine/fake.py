@@ -23,7 +23,7 @@ from desktop_app.core.engine import (
 )
 from desktop_app.core.image_ref import ImageRef
 from desktop_app.core.kinds import FACTORS, UPSCALES, StageKind
-from desktop_app.core.params import Fit
+from desktop_app.core.placement import Placement
 from desktop_app.core.request import Request, Stage
 from desktop_app.core.stage_keys import stage_keys
 from desktop_app.engine.deriving import check, placed_picture
@@ -98,14 +98,13 @@ class FakeEngine:
         report: ReportProgress,
         cancel: CancelFlag,
         *,
-        size: tuple[int, int] | None = None,
-        fit: Fit = Fit.CROP,
+        placement: Placement | None = None,
     ) -> Derived:
         """See `Engine.derive`."""
         self.derived.append((control, picture))
         check(cancel)
         report(Progress(Phase.DERIVING))
-        placed = placed_picture(picture, size, fit)
+        placed = placed_picture(picture, placement)
         if not control.derive:
             return Derived(placed)
         for step in range(1, DERIVING_STEPS + 1):

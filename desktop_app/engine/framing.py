@@ -10,7 +10,17 @@ from desktop_app.core.errors import ImageError, RequestError
 from desktop_app.core.image import flatten, load_image
 from desktop_app.core.masking import check_mask, lay_over, masked_box, soften, to_mask
 from desktop_app.core.params import Fit
-from desktop_app.core.placement import Placement, Size, masked_fit, place, plan_placement, take_back
+from desktop_app.core.placement import (
+    Placement,
+    Size,
+    beside,
+    close_up,
+    lies_on,
+    masked_fit,
+    place,
+    plan_placement,
+    take_back,
+)
 from desktop_app.core.request import ImageRef, Request, StageKind, hash_pixels
 
 
@@ -83,21 +93,20 @@ class Frames:
         return Picture(place(picture.image, self.placement))
 
     def placed(self, picture: Image.Image, size: Size) -> Image.Image:
-        """Another picture, RGB, for a stage that works at ``size``: where it has the init image's size it comes to lie
+        """Another picture, RGB, for a stage that works at ``size``: where it has the init image's shape it comes to lie
         on that, else it fills the frame.
         """
-        if self._init and self.placement and picture.size == self._init.size:
-            framed = place(picture, self.placement)
-        else:
-            framed = place(picture, plan_placement(picture.size, size, self._request.fit))
+        framed = place(picture, beside(self.placement, picture.size, size, self._request.fit))
         return framed if framed.size == size else framed.resize(size, Image.Resampling.LANCZOS)
 
     def seen(self, picture: Image.Image, view: View) -> Image.Image:
         """As `placed`, for a stage that works on ``view``: what lies on the init image is seen as that is."""
-        if self._init is None or picture.size != self._init.size:
-            return self.placed(picture, view.image.size)
-        whole = view.original
-        return place(picture if whole.is_whole else self.placed(picture, whole.image.size), view.placement)
+        whole, size = view.original, view.image.size
+        if whole.is_whole:
+            return place(picture, beside(view.placement, picture.size, size, self._request.fit))
+        if self.placement is None or not lies_on(self.placement, picture.size):
+            return self.placed(picture, size)
+        return place(self.placed(picture, whole.image.size), view.placement)
 
     def view(self, picture: Picture) -> View:
         """What of ``picture`` an INPAINT sees, and where the mask lies in it."""
@@ -115,7 +124,7 @@ class Frames:
         if self._request.masked_only:
             scale = 1.0 if picture.is_whole else self._scale_of(size)
             box = masked_box(soft, 0, round(self._request.mask_padding * scale))
-            placement = _close_up(box, size, working)
+            placement = close_up(box, size, working)
         elif picture.is_whole:
             self._note_cropped(soft, placement)
         mask = _hard_mask(soft, placement)
@@ -192,22 +201,6 @@ class Frames:
         box = placement.box
         if left < box[0] or top < box[1] or right > box[2] or bottom > box[3]:
             self.notes.append("What of the mask lies outside the cropped part of the init image stays as it was.")
-
-
-def _close_up(box: tuple[int, int, int, int], size: Size, working: Size) -> Placement:
-    """``box`` of a picture of ``size``, grown to the shape of ``working`` as far as the picture reaches."""
-    width, height = box[2] - box[0], box[3] - box[1]
-    wanted = max(width, round(height * working[0] / working[1])), max(height, round(width * working[1] / working[0]))
-    left, right = _grow(box[0], box[2], wanted[0], size[0])
-    top, bottom = _grow(box[1], box[3], wanted[1], size[1])
-    grown = (float(left), float(top), float(right), float(bottom))
-    return Placement(size, working, Fit.SCALE, grown, (0, 0, *working))
-
-
-def _grow(low: int, high: int, wanted: int, limit: int) -> tuple[int, int]:
-    length = min(wanted, limit)
-    low = min(max(low - (length - (high - low)) // 2, 0), limit - length)
-    return low, low + length
 
 
 def _hard_mask(soft: Image.Image, placement: Placement) -> Image.Image:

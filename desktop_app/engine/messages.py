@@ -10,7 +10,7 @@ from desktop_app.core.conditions import Control
 from desktop_app.core.engine import Derived, EngineOptions, EngineStatus, Progress, Result
 from desktop_app.core.errors import StudioError
 from desktop_app.core.image_ref import ImageRef
-from desktop_app.core.params import Fit
+from desktop_app.core.placement import Placement
 from desktop_app.core.request import Request
 
 # To the child -------------------------------------------------------------------------------------
@@ -31,8 +31,7 @@ class Derive:
     call: int
     control: Control
     picture: ImageRef
-    size: tuple[int, int] | None
-    fit: Fit
+    placement: Placement | None
 
 
 @dataclass(frozen=True)

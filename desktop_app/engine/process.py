@@ -15,7 +15,7 @@ from desktop_app.core.conditions import Control
 from desktop_app.core.engine import CancelFlag, Derived, EngineOptions, EngineStatus, ReportProgress, Result
 from desktop_app.core.errors import Cancelled, DeviceLost, EngineCrashed, StudioError
 from desktop_app.core.image_ref import ImageRef
-from desktop_app.core.params import Fit
+from desktop_app.core.placement import Placement
 from desktop_app.core.request import Request
 from desktop_app.engine.child import main
 from desktop_app.engine.messages import (
@@ -82,15 +82,14 @@ class EngineProcess:
         report: ReportProgress,
         cancel: CancelFlag,
         *,
-        size: tuple[int, int] | None = None,
-        fit: Fit = Fit.CROP,
+        placement: Placement | None = None,
     ) -> Derived:
         """See `Engine.derive`. Raises `EngineCrashed` when the child dies meanwhile."""
         with self._lock:
             if cancel.is_set():
                 raise Cancelled
             self._call += 1
-            self._send(Derive(self._call, control, picture, size, fit))
+            self._send(Derive(self._call, control, picture, placement))
             done = self._await(report, cancel)
             assert done.derived is not None
             return done.derived

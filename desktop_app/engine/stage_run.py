@@ -16,7 +16,7 @@ from desktop_app.core.engine import Derived, Phase, Progress
 from desktop_app.core.errors import DeviceError, OutOfMemory, RequestError
 from desktop_app.core.families import Family
 from desktop_app.core.kinds import FACTORS, UPSCALES, StageKind
-from desktop_app.core.params import DEFAULT_SCHEDULER, Fit
+from desktop_app.core.params import DEFAULT_SCHEDULER
 from desktop_app.core.planned import steps_of
 from desktop_app.core.request import Stage
 from desktop_app.engine.adapters import adapted
@@ -188,7 +188,7 @@ class StageRun:
         """The control image at the size of the stage, derived where it is not one already."""
         frames, size = self._run.frames, self._size
         if control.image:
-            own = placed_picture(control.image, None, Fit.CROP)
+            own = placed_picture(control.image)
             picture = frames.seen(own, self._view) if self._view else frames.placed(own, size)
         elif self._view:
             picture = self._view.image

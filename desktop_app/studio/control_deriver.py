@@ -14,8 +14,10 @@ from desktop_app.core.conditions import Control, ControlMode
 from desktop_app.core.engine import Progress
 from desktop_app.core.errors import StudioError
 from desktop_app.core.image_ref import ImageRef
-from desktop_app.core.params import MULTIPLE, Fit
-from desktop_app.core.placement import working_size
+from desktop_app.core.kinds import StageKind
+from desktop_app.core.params import MULTIPLE
+from desktop_app.core.placement import Placement, beside, masked_fit, plan_placement, working_size
+from desktop_app.studio.close_up import CloseUp
 from desktop_app.studio.document import Document
 from desktop_app.studio.jobs import JobQueue
 from desktop_app.studio.worker import DerivedPicture, DeriveOrder, Worker
@@ -57,8 +59,7 @@ class _Wish:
 
     control: Control
     picture: ImageRef
-    size: tuple[int, int] | None
-    fit: Fit
+    placement: Placement | None
 
 
 class ControlDeriver(QObject):
@@ -80,6 +81,8 @@ class ControlDeriver(QObject):
         self._running: tuple[DeriveOrder, _Wish] | None = None
         self._progress: Progress | None = None
         self._size: tuple[int, int] | None = None
+        self._seen: Placement | None = None
+        self._close_up = CloseUp(document.mask, self)
         self._is_watching = False
         self._is_attached = False
         self._timer = QTimer(self)
@@ -89,6 +92,8 @@ class ControlDeriver(QObject):
         document.params_changed.connect(self._on_document_changed)
         document.init_image_changed.connect(self._on_document_changed)
         document.checkpoint_changed.connect(self._on_checkpoint_changed)
+        document.mask.state_changed.connect(self._on_document_changed)
+        self._close_up.found.connect(self._on_document_changed)
         jobs.state_changed.connect(self._on_jobs_changed)
         self._on_document_changed()
 
@@ -116,9 +121,13 @@ class ControlDeriver(QObject):
 
     def view(self, control: Control) -> DeriveView:
         """What there is of the control image of ``control``, one of the document's."""
+        picture = self._picture(control)
+        if picture is None:
+            return DeriveView(DeriveState.NO_PICTURE)
         wish = self._wish(control)
         if wish is None:
-            return DeriveView(DeriveState.NO_PICTURE)
+            is_wanted = self._is_watching and control.is_on
+            return DeriveView(DeriveState.QUEUED if is_wanted else DeriveState.WAITING)
         if self._running and self._running[1] == wish:
             return DeriveView(DeriveState.DERIVING, progress=self._progress)
         made = self._made.get(wish)
@@ -143,18 +152,25 @@ class ControlDeriver(QObject):
 
     def close(self) -> None:
         """Stop the work."""
+        self._close_up.close()
         self._timer.stop()
         self._is_attached = False
         self._stop_running()
 
     # What is wanted -------------------------------------------------------------------------------
 
-    def _wish(self, control: Control) -> _Wish | None:
+    def _picture(self, control: Control) -> ImageRef | None:
+        """What it is made from."""
         init_image = self._document.init_image
-        picture = control.image or (init_image.ref if init_image else None)
-        if picture is None:
+        return control.image or (init_image.ref if init_image else None)
+
+    def _wish(self, control: Control) -> _Wish | None:
+        """None without a picture, and until it is known what of that is seen."""
+        picture = self._picture(control)
+        if picture is None or self._close_up.is_looking:
             return None
-        return _Wish(_deciding(control), picture, self._size, self._document.params.fit)
+        size, fit = self._size, self._document.params.fit
+        return _Wish(_deciding(control), picture, beside(self._seen, picture.size, size, fit) if size else None)
 
     def _wishes(self) -> list[_Wish]:
         """Of all controls of the document."""
@@ -182,12 +198,27 @@ class ControlDeriver(QObject):
         multiple = math.lcm(MULTIPLE, info.multiple or 1)
         return working_size(init_image.ref.size, native, multiple) if init_image else (native, native)
 
+    def _planned_view(self) -> Placement | None:
+        """What of the init image will be seen: with a mask perhaps the masked part alone."""
+        document, params, plan = self._document, self._document.params, self._document.plan()
+        if document.init_image is None or self._size is None:
+            self._close_up.forget()
+            return None
+        is_masked = plan.kinds[0] is StageKind.INPAINT if plan.kinds else not document.mask.is_empty
+        if is_masked and params.masked_only and not document.mask.is_empty:
+            return self._close_up.look(self._size, params.mask_feather, params.mask_padding)
+        self._close_up.forget()
+        source = document.init_image.ref.size
+        fit = masked_fit(source, self._size, params.fit) if is_masked else params.fit
+        return plan.placement or plan_placement(source, self._size, fit)
+
     def _on_document_changed(self, _params: object = None) -> None:
         if not self._document.params.controls:
             self._asked.clear()
             self._stop_running()
             return
         self._size = self._planned_size()
+        self._seen = self._planned_view()
         wishes = self._wishes()
         self._asked = [wish for wish in self._asked if wish in wishes]
         if self._running and self._running[1] not in wishes:
@@ -209,7 +240,7 @@ class ControlDeriver(QObject):
         wish = self._next()
         if wish is None:
             return
-        order = DeriveOrder(wish.control, wish.picture, wish.size, wish.fit, threading.Event())
+        order = DeriveOrder(wish.control, wish.picture, wish.placement, threading.Event())
         self._running, self._progress = (order, wish), None
         self._requested.emit(order)
         self.changed.emit()

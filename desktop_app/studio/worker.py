@@ -17,7 +17,7 @@ from desktop_app.core.engine import Engine, EngineOptions, EngineStatus, Phase, 
 from desktop_app.core.errors import Cancelled, StudioError
 from desktop_app.core.image import encode_png
 from desktop_app.core.image_ref import ImageRef
-from desktop_app.core.params import Fit
+from desktop_app.core.placement import Placement
 from desktop_app.core.request import Request
 from desktop_app.core.variation import write_texts
 from desktop_app.store.files import write_atomic
@@ -55,8 +55,7 @@ class DeriveOrder:
 
     control: Control
     picture: ImageRef
-    size: tuple[int, int] | None
-    fit: Fit
+    placement: Placement | None
     cancel: threading.Event
 
 
@@ -169,9 +168,7 @@ class Worker(QObject):
             if sieve.passes(progress):
                 self.deriving_progressed.emit(order, progress)
 
-        derived = self._engine.derive(
-            order.control, order.picture, report, order.cancel, size=order.size, fit=order.fit
-        )
+        derived = self._engine.derive(order.control, order.picture, report, order.cancel, placement=order.placement)
         if order.cancel.is_set():
             raise Cancelled
         return DerivedPicture(to_qimage(derived.image), derived.note)

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, ImageChops
 
 from desktop_app.core.errors import ImageError
-from desktop_app.core.masking import check_mask, lay_over, masked_box, soften, to_mask
+from desktop_app.core.masking import check_mask, lay_over, masked_box, seen_box, soften, to_mask
 
 
 def make_mask(size=(200, 100), box=(50, 30, 120, 80)):
@@ -65,3 +65,21 @@ def test_a_mask_of_another_size_or_without_anything_marked_is_refused():
 
 def test_a_picture_of_any_mode_becomes_a_mask():
     assert to_mask(Image.merge("RGB", [make_mask()] * 3)).tobytes() == make_mask().tobytes()
+
+
+def test_the_part_that_is_seen_is_that_of_the_whole_softened_mask_in_50_random_masks():
+    chance = random.Random(6)
+    for _ in range(50):
+        mask = Image.new("L", (chance.randint(20, 60), chance.randint(20, 60)))
+        for _ in range(chance.randint(1, 3)):
+            left, top = chance.randrange(mask.width), chance.randrange(mask.height)
+            mask.paste(
+                chance.choice((1, 90, 255)), (left, top, left + chance.randint(1, 30), top + chance.randint(1, 30))
+            )
+        feather, padding = chance.randint(0, 12), chance.randint(0, 9)
+        soft = soften(mask, feather)
+        assert seen_box(mask, feather, padding) == masked_box(soft if soft.getbbox() else mask, 0, padding)
+
+
+def test_of_a_mask_without_anything_all_is_seen():
+    assert seen_box(Image.new("L", (30, 20)), 3, 4) == (0, 0, 30, 20)

@@ -11,7 +11,16 @@ from PIL import Image
 from support import make_picture
 
 from desktop_app.core.params import Fit
-from desktop_app.core.placement import LONGEST_SIDE, place, plan_placement, take_back, used_size, working_size
+from desktop_app.core.placement import (
+    LONGEST_SIDE,
+    beside,
+    close_up,
+    place,
+    plan_placement,
+    take_back,
+    used_size,
+    working_size,
+)
 
 sides = st.integers(1, 400)
 sizes = st.tuples(sides, sides)
@@ -109,3 +118,25 @@ def test_going_there_and_back_keeps_the_picture_in_its_place():
         middle = back.width // 2
         assert back.getpixel((middle - 12, 40))[0] > 200
         assert back.getpixel((middle + 12, 40))[0] < 55
+
+
+@pytest.mark.parametrize("fit", list(Fit))
+@pytest.mark.parametrize("times", [0.5, 2])
+def test_the_same_picture_smaller_or_larger_comes_to_lie_on_it(fit, times):
+    seen = plan_placement((300, 200), (64, 64), fit)
+    found = beside(seen, (round(300 * times), round(200 * times)), (64, 64), fit)
+    assert found.box == tuple(side * times for side in seen.box)
+    assert (found.inner, found.working) == (seen.inner, seen.working)
+
+
+def test_a_picture_of_another_shape_fills_the_frame():
+    seen = plan_placement((300, 200), (64, 64), Fit.CROP)
+    assert beside(seen, (300, 220), (64, 64), Fit.PAD) == plan_placement((300, 220), (64, 64), Fit.PAD)
+    assert beside(None, (300, 200), (64, 64), Fit.CROP) == seen
+
+
+@pytest.mark.parametrize(("source", "box"), [((592, 440), (148, 110, 296, 220)), ((440, 440), (0, 0, 440, 440))])
+def test_in_a_close_up_a_picture_of_nearly_the_same_shape_lies_on_the_whole(source, box):
+    seen = close_up((1000, 750, 2000, 1500), (4000, 3000), (64, 48))
+    assert seen.box == (1000, 750, 2000, 1500)
+    assert beside(seen, source, (64, 64), Fit.CROP).box == box

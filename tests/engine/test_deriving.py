@@ -13,6 +13,7 @@ from desktop_app.core.conditions import Control, ControlMode
 from desktop_app.core.engine import Phase
 from desktop_app.core.errors import Cancelled, CheckpointError, ImageError, OutOfMemory
 from desktop_app.core.params import Fit
+from desktop_app.core.placement import plan_placement
 from desktop_app.core.request import hash_pixels
 from desktop_app.engine.deriving import derive_ref
 
@@ -26,7 +27,7 @@ def derive(engine, ref, control=CANNY, recorder=None, cancel=NEVER, **placing):
 def test_a_control_image_has_the_size_of_its_picture_or_the_working_size(engine, init_ref):
     ref = init_ref((96, 60), "RGBA")
     assert (derive(engine, ref).size, derive(engine, ref).mode) == ((96, 60), "RGB")
-    assert derive(engine, ref, size=(64, 64), fit=Fit.PAD).size == (64, 64)
+    assert derive(engine, ref, placement=plan_placement((96, 60), (64, 64), Fit.PAD)).size == (64, 64)
 
 
 def test_a_control_image_follows_its_mode_and_its_picture(engine, init_ref):
@@ -47,7 +48,7 @@ def test_a_picture_that_is_a_control_image_already_is_only_placed(engine, init_r
     ref = init_ref((64, 64))
     control = replace(CANNY, derive=False)
     assert hash_pixels(derive(engine, ref, control)) == ref.sha256
-    assert derive(engine, ref, control, size=(32, 48)).size == (32, 48)
+    assert derive(engine, ref, control, placement=plan_placement((64, 64), (32, 48), Fit.CROP)).size == (32, 48)
 
 
 def test_deriving_is_a_phase_of_its_own_with_steps(engine, init_ref, recorder):

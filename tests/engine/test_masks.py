@@ -255,6 +255,15 @@ def test_a_control_image_of_the_picture_s_size_lies_on_it_in_a_close_up_too(make
     assert frames.seen(make_picture((50, 50)), view).size == (128, 64)
 
 
+def test_a_control_image_made_elsewhere_in_another_size_lies_on_the_picture_in_a_close_up(make):
+    request = make(size=(400, 300), box=(300, 40, 340, 80), masked_only=True, width=128, height=64)
+    frames = Frames(request)
+    view = frames.view(frames.begin())
+    large = load_image(request.init_image.path).resize((1600, 1200))
+    difference = ImageChops.difference(frames.seen(large, view), view.image)
+    assert max(high for _low, high in difference.getextrema()) < 64  # a half covered edge; beside it, it would be all
+
+
 def test_at_the_working_size_the_rest_is_the_placed_picture(engine, make):
     request = make(size=(128, 128), box=(32, 32, 96, 96), own_size=False, width=64, height=64)
     result = picture_of(engine, request)

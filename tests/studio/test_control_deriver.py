@@ -7,16 +7,20 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
-from PySide6.QtCore import Slot
+from PySide6.QtCore import QRect, Slot
 from PySide6.QtGui import QImage
 from support import make_picture, make_ref, make_request
 
 from desktop_app.core.conditions import Control, ControlMode
 from desktop_app.core.engine import Phase, Progress
 from desktop_app.core.errors import ImageError
+from desktop_app.core.image import load_image
+from desktop_app.core.params import Fit
 from desktop_app.engine.fake import FakeEngine
+from desktop_app.engine.framing import Frames
 from desktop_app.studio.control_deriver import ControlDeriver, DeriveState
 from desktop_app.studio.jobs import JobQueue
+from desktop_app.studio.qimage import from_qimage
 from desktop_app.studio.worker import DerivedPicture, DeriveOrder, RunOrder, Worker
 
 CANNY = Control(ControlMode.CANNY)
@@ -175,6 +179,52 @@ def test_a_picture_of_its_own_comes_before_the_init_image(document, deriver, eng
     document.set_param("controls", (replace(DEPTH, image=own),))
     wait_for(deriver, DeriveState.DONE)
     assert [picture for _control, picture in engine.derived] == [own]
+
+
+@pytest.mark.parametrize("fit", list(Fit))
+@pytest.mark.parametrize("size", [(64, 64), (120, 80)])
+@pytest.mark.parametrize("mask", ["none", "whole", "close-up"])
+@pytest.mark.parametrize("own", ["none", "large", "other"])
+def test_it_shows_what_the_run_will_see(qtbot, document, deriver, gallery, tmp_path, fit, size, mask, own):
+    """Of the init image (96 x 64), or of a picture of the control's own, with a mask or without."""
+    sizes = {"none": None, "large": (192, 128), "other": (70, 90)}
+    image = make_ref(tmp_path / "own.png", make_picture(sizes[own], seed=3)) if sizes[own] else None
+    control = Control(ControlMode.TILE, image=image, derive=False)
+    if mask != "none":
+        document.mask.paint(QRect(70, 8, 12, 9), lambda painter: painter.fillRect(70, 8, 12, 9, "white"))
+        document.mask.commit("Paint")
+    values = {"fit": fit, "width": size[0], "height": size[1], "masked_only": mask == "close-up", "mask_feather": 5}
+    document.set_params("Set", mask_padding=7, **values)
+    request = document.make_requests()[0]
+    deriver.is_watching = True
+    document.set_param("controls", (control,))
+    qtbot.waitUntil(lambda: deriver.view(control).state is DeriveState.DONE)
+    frames = Frames(request)
+    begin = frames.begin()
+    view = frames.view(begin) if mask != "none" else None
+    if image is None:
+        seen = view.image if view else begin.image
+    else:
+        picture = load_image(image.path)
+        seen = frames.seen(picture, view) if view else frames.placed(picture, size)
+    assert from_qimage(deriver.view(control).picture.qimage).tobytes() == seen.tobytes()
+
+
+def test_a_stroke_shows_another_close_up_and_the_one_before_meanwhile(qtbot, document, deriver, wait_for):
+    def paint(left: int) -> None:
+        document.mask.paint(QRect(left, 8, 12, 9), lambda painter: painter.fillRect(left, 8, 12, 9, "white"))
+        document.mask.commit("Paint")
+
+    deriver.is_watching = True
+    paint(70)
+    document.set_params("Set", controls=(CANNY,), masked_only=True)
+    wait_for(deriver, DeriveState.DONE)
+    first = deriver.view(CANNY).picture
+    paint(2)
+    assert deriver.view(CANNY).picture is first
+    qtbot.waitUntil(lambda: deriver.view(CANNY).picture not in (None, first))
+    document.undo_stack.undo()
+    qtbot.waitUntil(lambda: deriver.view(CANNY).picture is first)
 
 
 def test_without_any_picture_there_is_nothing_to_make(document, deriver):

@@ -11,6 +11,7 @@ from desktop_app.core.conditions import Control, ControlMode
 from desktop_app.core.engine import Phase, Progress
 from desktop_app.core.errors import ImageError, InternalError, StoreError
 from desktop_app.core.params import Fit
+from desktop_app.core.placement import plan_placement
 from desktop_app.engine.fake import FakeEngine
 from desktop_app.studio.worker import DeriveOrder, RunOrder, Worker
 
@@ -78,7 +79,8 @@ def derive(qapp, gallery, tmp_path):
         for name in ("derived", "deriving_failed", "deriving_cancelled", "deriving_progressed", "status_told"):
             getattr(worker, name).connect(lambda *args, name=name: told.append((name, *args)))
         control, ref = Control(ControlMode.CANNY, annotator=annotator), make_ref(tmp_path / "source.png")
-        worker.derive(DeriveOrder(control, ref, (64, 64), Fit.CROP, cancel or threading.Event()))
+        placement = plan_placement(ref.size, (64, 64), Fit.CROP)
+        worker.derive(DeriveOrder(control, ref, placement, cancel or threading.Event()))
         return told
 
     return derive
