@@ -111,7 +111,8 @@ class ProgressBar(TerminalLine):
 
     def __call__(self, progress: Progress) -> None:
         text = PHASE_TEXTS[progress.phase]
+        stage = f"stage {progress.stage + 1} of {progress.stages}: " if progress.stages > 1 else ""
         if progress.total:
             done = BAR_WIDTH * progress.step // progress.total
             text = f"{text} [{'#' * done}{'-' * (BAR_WIDTH - done)}] {progress.step}/{progress.total}"
-        self.draw(f"{self.title}{text}")
+        self.draw(f"{self.title}{stage}{text}")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
 
 from desktop_app.core.engine import CancelFlag, Intermediate, Progress, ReportProgress
-from desktop_app.core.errors import Cancelled, RequestError
+from desktop_app.core.errors import Cancelled, RequestError, StudioError
 from desktop_app.core.kinds import StageKind
 from desktop_app.core.masking import lay_over
 from desktop_app.core.request import Request, Stage
@@ -52,8 +53,13 @@ class Run:
             self._tell_output(number, output)
         if outputs:
             self.noise.go_to(outputs[-1].noise)
-        for number in range(len(outputs), len(keys)):
-            output = self._run_stage(number, outputs)
+        to_come = range(len(outputs), len(keys))
+        for number in to_come:
+            with self._naming(number):  # what is missing is said before any other stage has run for nothing
+                self.workshop.stamps_of(self.request.stages[number])
+        for number in to_come:
+            with self._naming(number):
+                output = self._run_stage(number, outputs)
             self.workshop.cache.keep(keys[number], output)
             outputs.append(output)
             self._tell_output(number, output)
@@ -62,6 +68,16 @@ class Run:
         if picture is None:
             raise RequestError("The chain does not end", "its last stage leaves the picture unfinished", "", "chain")
         return self._finish(picture, len(keys) - 1)
+
+    @contextlib.contextmanager
+    def _naming(self, number: int) -> Iterator[None]:
+        """Say with an error which of several stages it is about."""
+        try:
+            yield
+        except StudioError as e:
+            if (count := len(self.request.stages)) > 1:
+                e.detail = f"stage {number + 1} of {count}{': ' if e.detail else ''}{e.detail}"
+            raise
 
     def _run_stage(self, number: int, before: Sequence[StageOutput]) -> StageOutput:
         stage = self.request.stages[number]

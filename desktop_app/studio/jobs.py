@@ -73,6 +73,11 @@ class Job:
         """How much of its run is done, 0-1."""
         return self.share_done.share
 
+    @property
+    def is_in_last_stage(self) -> bool:
+        """Whether ``seconds_left``, which are those of the stage that runs, are all that is left."""
+        return self.progress is not None and self.progress.stage + 1 >= self.progress.stages
+
 
 class JobQueue(QAbstractListModel):
     """Rows: the active job, those that wait in their order, those that have ended, newest first. In the GUI thread."""

@@ -30,6 +30,8 @@ STATES: dict[JobState, str] = {
     JobState.CANCELLED: QT_TRANSLATE_NOOP("Jobs", "Stopped"),
 }
 
+_OF_ALL_STAGES = (Phase.STARTING, Phase.SAVING)
+
 INTERRUPTED = QT_TRANSLATE_NOOP("Jobs", "Waiting: interrupted last time")
 
 
@@ -45,7 +47,7 @@ def clock(seconds: float) -> str:
 
 
 def progress_text(job: Job) -> str:
-    """Such as "Denoising 12/24 · 3.1 steps/s · 0:07 left"."""
+    """Such as "Denoising 12/24 · 3.1 steps/s · 0:07 left"; of a chain "Stage 2 of 3 · Loading the checkpoint…"."""
     if job.state is JobState.STOPPING:
         return _tr(STATES[job.state]) + "…"
     progress = job.progress
@@ -53,11 +55,15 @@ def progress_text(job: Job) -> str:
         return _tr(PHASES[Phase.STARTING]) + "…"
     name = _tr(PHASES[progress.phase])
     parts = [f"{name} {progress.step}/{progress.total}" if progress.total else f"{name}…"]
+    if progress.stages > 1 and progress.phase not in _OF_ALL_STAGES:
+        stage = _tr("Stage %1 of %2").replace("%1", str(progress.stage + 1))
+        parts.insert(0, stage.replace("%2", str(progress.stages)))
     if progress.phase is Phase.DENOISING and job.rate:
         pace = _tr("%1 steps/s") if job.rate >= 1 else _tr("%1 s/step")
         parts.append(pace.replace("%1", f"{job.rate if job.rate >= 1 else 1 / job.rate:.1f}"))
     if job.seconds_left is not None:
-        parts.append(_tr("%1 left").replace("%1", clock(job.seconds_left)))
+        left = _tr("%1 left") if job.is_in_last_stage else _tr("%1 left in this stage")
+        parts.append(left.replace("%1", clock(job.seconds_left)))
     return " · ".join(parts)
 
 

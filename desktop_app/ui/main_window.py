@@ -344,7 +344,8 @@ class MainWindow(QMainWindow):
         job = self.jobs.current
         if job is None:
             return True
-        is_trivial = job.seconds_left is not None and job.seconds_left < TRIVIAL_SECONDS
+        left = job.seconds_left if job.is_in_last_stage else None
+        is_trivial = left is not None and left < TRIVIAL_SECONDS
         return is_trivial or ask_quit(self, self.jobs.waiting)
 
     def _keep_layout(self) -> None:

@@ -19,7 +19,7 @@ from tiny_upscalers import write_latent_upscaler, write_x4_upscaler
 from desktop_app.core.chain import Card
 from desktop_app.core.conditions import ColourMatch, Control, ControlMode
 from desktop_app.core.engine import Phase
-from desktop_app.core.errors import Cancelled, RequestError
+from desktop_app.core.errors import Cancelled, CheckpointError, RequestError
 from desktop_app.core.kinds import StageKind
 from desktop_app.core.params import Params
 from desktop_app.core.planning import build_request, plan_run
@@ -275,6 +275,16 @@ def test_another_checkpoint_under_the_same_name_makes_its_stage_run_again(engine
     result = run(engine, request)
     engine._workshop.cache.clear()
     assert (result.reused, result.image.tobytes()) == (0, run(engine, request).image.tobytes())
+
+
+def test_a_checkpoint_that_went_away_is_told_with_its_stage_before_any_other_runs(engine, make, picture):
+    request = make(card("twin"), card("stranger"), init_image=picture)
+    gone = replace(request.stages[2], checkpoint="gone")
+    recorder = Recorder()
+    with pytest.raises(CheckpointError) as caught:
+        engine.run(replace(request, stages=(*request.stages[:2], gone)), recorder, NEVER)
+    assert caught.value.detail.startswith("stage 3 of 3: ")
+    assert not any(event.phase is Phase.DENOISING for event in recorder.events)
 
 
 def test_an_upscaler_alone_takes_the_picture_as_it_is(engine, make, folders, tmp_path):

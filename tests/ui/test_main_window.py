@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop_app.app import create_window
+from desktop_app.core.chain import Card
 from desktop_app.core.errors import ImageError, RequestError, StudioError
 from desktop_app.engine.fake import FakeEngine
 from desktop_app.ui import main_window
@@ -262,6 +263,18 @@ def test_closing_in_the_middle_of_a_picture_asks_first(qtbot, window, monkeypatc
     qtbot.waitUntil(lambda: window.jobs.current is not None and window.jobs.current.progress is not None)
     asked = []
     monkeypatch.setattr(main_window, "TRIVIAL_SECONDS", 0)
+    monkeypatch.setattr(main_window, "ask_quit", lambda *_: asked.append(1))
+    window.close()
+    assert asked
+    assert window.isVisible()
+
+
+def test_the_end_of_one_stage_is_not_taken_for_that_of_the_chain(qtbot, window, monkeypatch):
+    window.document.set_params("Chain", steps=900, chain=(Card(),))
+    window.commands.generate()
+    qtbot.waitUntil(lambda: window.jobs.current is not None and window.jobs.current.seconds_left is not None)
+    asked = []
+    monkeypatch.setattr(main_window, "TRIVIAL_SECONDS", 10**6)
     monkeypatch.setattr(main_window, "ask_quit", lambda *_: asked.append(1))
     window.close()
     assert asked

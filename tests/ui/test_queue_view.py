@@ -122,6 +122,15 @@ def running(**changes) -> Job:
             "Denoising 12/24 · 3.1 steps/s · 0:07 left",
         ),
         (running(progress=Progress(Phase.DENOISING, 0, 1, 1, 24), rate=0.5), "Denoising 1/24 · 2.0 s/step"),
+        (
+            running(progress=Progress(Phase.DENOISING, 1, 3, 12, 24), seconds_left=7.2),
+            "Stage 2 of 3 · Denoising 12/24 · 0:07 left in this stage",
+        ),
+        (
+            running(progress=Progress(Phase.DENOISING, 2, 3, 12, 24), seconds_left=7.2),
+            "Stage 3 of 3 · Denoising 12/24 · 0:07 left",
+        ),
+        (running(progress=Progress(Phase.SAVING, 2, 3)), "Saving…"),
         (running(state=JobState.STOPPING), "Stopping…"),
     ],
 )
