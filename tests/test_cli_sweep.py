@@ -75,3 +75,9 @@ def test_several_variations_make_a_grid_when_asked(sweep):
     assert (status, "out-grid.png: 3 pictures" in told.out) == (0, True)
     grid = load_image(folder / "out-grid.png")
     assert grid.width > 3 * 192 > grid.height  # the seeds are the columns
+
+
+def test_letters_of_the_grid_for_which_there_is_no_font_are_named(sweep):
+    status, told, folder = sweep("--sweep", "prompt=cat,\ufdd0")
+    assert (status, (folder / "out-grid.png").exists()) == (0, True)
+    assert "no font for \ufdd0. Install" in told.err

@@ -20,7 +20,7 @@ from desktop_app.cli.console import ProgressBar, keep_decoders_silent
 from desktop_app.cli.interrupt import cancel_on_interrupt
 from desktop_app.cli.refs import lasting_ref, refuse_missing
 from desktop_app.cli.sweeps import name_sheet, read_axes, vary, write_sheet
-from desktop_app.core.adapter import AdapterInfo
+from desktop_app.core.adapter import AdapterInfo, active
 from desktop_app.core.chain_stages import taken_by_cards
 from desktop_app.core.checkpoint import STARTER, CheckpointInfo
 from desktop_app.core.conditions import Adapter
@@ -67,7 +67,7 @@ def generate(options: argparse.Namespace) -> int:
         start = _choose_start(options, paths, opener)
         given = {**given_params(options), **_given_conditions(options, adapters, opener)}
         params = replace(start.params, **given)
-        _refuse_absent(params)
+        _refuse_absent(params, adapters)
         refuse_without_mask([*given], start.mask)
         if start.recipe:
             refuse_missing(start.recipe, options.recipe or STARTER, params, checkpoints)
@@ -98,8 +98,10 @@ def generate(options: argparse.Namespace) -> int:
         engine.configure(engine_options(options))
         _run_all(engine, requests, outs, as_json=options.json)
         if sheet:
-            write_sheet(sheet, axes, outs, requests)
+            problem = write_sheet(sheet, axes, outs, requests)
             print(f"{sheet}: {len(outs)} pictures", file=sys.stderr if options.json else sys.stdout)
+            if problem:
+                print(f"underpaint: {problem}. {problem.hint}", file=sys.stderr)
     return 0
 
 
@@ -230,12 +232,19 @@ def _start_from_picture(source: Path, own_image: ImageRef | None, paths: Paths, 
     return Start(params, own_image, mask=mask)
 
 
-def _refuse_absent(params: Params) -> None:
-    """Raise `ImageError` where the picture of a control image or of an adapter is not on this machine."""
+def _refuse_absent(params: Params, adapters: AdapterStore) -> None:
+    """Raise `ImageError` where the picture of a control image or of an adapter is not on this machine, and
+    `CheckpointError` where the adapter itself is not.
+    """
     for control in params.controls:
         _here(control.image, "picture of a control image", "Give all control images anew by --control.")
     for adapter in params.adapters:
         _here(adapter.image, "picture of an IP-Adapter", "Give all adapters anew by --adapter.")
+    for adapter in active(params.adapters):
+        try:
+            adapters.find(adapter)
+        except CheckpointError as e:
+            raise CheckpointError(e.title, e.detail, f"{e.hint} Or give all adapters anew by --adapter.") from e
 
 
 def _here(ref: ImageRef | None, what: str, hint: str) -> ImageRef | None:

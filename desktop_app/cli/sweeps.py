@@ -9,13 +9,14 @@ from pathlib import Path
 
 from desktop_app.core.comparison import columns_for, comparison_sheet
 from desktop_app.core.contact_sheet import reduce, sweep_sheet
-from desktop_app.core.errors import RequestError, StoreError
+from desktop_app.core.errors import ImageError, RequestError, StoreError
 from desktop_app.core.image import encode_png, load_image
 from desktop_app.core.params import PARAM_SPECS, Params
 from desktop_app.core.planning import draw_seed
 from desktop_app.core.request import Request
 from desktop_app.core.sweep import SWEPT, Axis, read_axis, sweep
 from desktop_app.store.files import write_atomic
+from desktop_app.store.fonts import font_files
 
 _NAMES = {PARAM_SPECS[name].flag: name for name in SWEPT}
 """Fields of `Params` by what the command line calls them."""
@@ -76,10 +77,16 @@ def name_sheet(out: Path, count: int, *, is_wanted: bool, overwrite: bool) -> Pa
     return path
 
 
-def write_sheet(path: Path, axes: Sequence[Axis], outs: Sequence[Path], requests: Sequence[Request]) -> None:
-    """Write the grid of the pictures ``outs`` of ``requests``. Raises `ImageError`, `StoreError`."""
+def write_sheet(
+    path: Path, axes: Sequence[Axis], outs: Sequence[Path], requests: Sequence[Request]
+) -> ImageError | None:
+    """Write the grid of the pictures ``outs`` of ``requests``; why some of its words cannot be read. Raises
+    `ImageError`, `StoreError`.
+    """
     columns = len(axes[0].values) if axes else columns_for(len(outs))
     pictures = [reduce(load_image(out), columns) for out in outs]
     prompt = requests[0].stages[0].prompt
-    sheet = sweep_sheet(axes, pictures, prompt) if axes else comparison_sheet(pictures, requests)
-    write_atomic(path, encode_png(sheet), is_private=False)
+    fonts = font_files()
+    sheet = sweep_sheet(axes, pictures, prompt, fonts) if axes else comparison_sheet(pictures, requests, fonts)
+    write_atomic(path, encode_png(sheet.image), is_private=False)
+    return sheet.problem

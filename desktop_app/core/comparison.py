@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from desktop_app.core.contact_sheet import Made, contact_sheet
+from desktop_app.core.contact_sheet import Made, Sheet, contact_sheet
 from desktop_app.core.params import PARAM_SPECS
 from desktop_app.core.request import Request
 from desktop_app.core.sweep import SWEPT, label_of
@@ -25,7 +24,7 @@ def columns_for(count: int) -> int:
     return max(math.ceil(math.sqrt(count)), 1)
 
 
-def comparison_sheet(pictures: Sequence[Made], requests: Sequence[Request]) -> Image.Image:
+def comparison_sheet(pictures: Sequence[Made], requests: Sequence[Request], fonts: Iterable[Path] = ()) -> Sheet:
     """``pictures`` as one, each with the values of its request that others do not have.
 
     Where one or two values differ and each combination is there once, they are the columns and rows of the grid, as in
@@ -38,7 +37,7 @@ def comparison_sheet(pictures: Sequence[Made], requests: Sequence[Request]) -> I
     places = {tuple(each[name] for name in names): number for number, each in enumerate(facts)}
     if not 1 <= len(names) <= 2 or not len(places) == len(facts) == math.prod(map(len, values)):
         captions = [", ".join(_label(name, each[name]) for name in names) for each in facts] if names else ()
-        return contact_sheet(pictures, columns_for(len(pictures)), captions=captions, title=title)
+        return contact_sheet(pictures, columns_for(len(pictures)), captions=captions, title=title, fonts=fonts)
     keys = [(column, *row) for row in ([(each,) for each in values[1]] if values[1:] else [()]) for column in values[0]]
     labels = [[_label(name, value) for value in some] for name, some in zip(names, values, strict=True)]
     return contact_sheet(
@@ -47,6 +46,7 @@ def comparison_sheet(pictures: Sequence[Made], requests: Sequence[Request]) -> I
         column_labels=labels[0],
         row_labels=labels[1] if labels[1:] else (),
         title=title,
+        fonts=fonts,
     )
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
+from desktop_app.core.errors import ImageError
 from desktop_app.core.image import flatten
+from desktop_app.core.lettering import LINE, Lettering
 from desktop_app.core.sweep import Axis
-
-MAX_LETTERS = 1000
-"""Of a line of text; there is room for no more."""
 
 MAX_SIDE = 8192
 """Of the sheet, in pixels; pictures are made smaller to fit."""
@@ -20,17 +21,22 @@ LEAST_CELL = 192
 """Pixels of the longer side of a cell: small pictures are enlarged, so that what is written beside them has room."""
 
 MARGIN, GAP = 24, 10
-GROUND, INK, QUIET = (250, 250, 250), (30, 30, 30), (225, 225, 225)
+GROUND, QUIET = (250, 250, 250), (225, 225, 225)
 FONT_SHARE = 0.055
 """Of a picture's width, that a letter is high."""
 
 SMALLEST, LARGEST = 12, 44
-LINE = 1.6
-"""Height of a line of text, in heights of a letter."""
 
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 Made = Image.Image | str | None
 """A picture, or why there is none."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The grid, RGB; ``problem`` is why some of what is written on it cannot be read."""
+
+    image: Image.Image
+    problem: ImageError | None = None
 
 
 def contact_sheet(
@@ -41,20 +47,22 @@ def contact_sheet(
     column_labels: Sequence[str] = (),
     row_labels: Sequence[str] = (),
     title: str = "",
-) -> Image.Image:
-    """``pictures``, line by line, ``columns`` in each, as one RGB picture; where one was not made, a grey place says
-    why.
+    fonts: Iterable[Path] = (),
+) -> Sheet:
+    """``pictures``, line by line, ``columns`` in each, as one; where one was not made, a grey place says why.
 
     ``captions`` are written below the pictures, one each. The cells have the size of the largest picture; more where
     that is small, and less where the sheet would be longer than `MAX_SIDE`. Text for which there is no room ends in an
-    ellipsis.
+    ellipsis; letters that Pillow's own font lacks are taken from ``fonts``.
     """
     rows = math.ceil(len(pictures) / columns)
     cell = _cell_size(pictures, columns + bool(row_labels), rows, round(LARGEST * LINE) if captions else 0)
-    font = ImageFont.load_default(size=min(max(round(cell[0] * FONT_SHARE), SMALLEST), LARGEST))
-    line = _line(font)
-    row_labels = [_shortened(font, label, cell[0]) for label in row_labels[:rows]]
-    left = MARGIN + (max(_width(font, label) for label in row_labels) + GAP if row_labels else 0)
+    reasons = [picture for picture in pictures if isinstance(picture, str)]
+    texts = (title, *captions, *column_labels, *row_labels, *reasons)
+    lettering = Lettering(texts, min(max(round(cell[0] * FONT_SHARE), SMALLEST), LARGEST), fonts)
+    line = lettering.line
+    row_labels = [lettering.shorten(label, cell[0]) for label in row_labels[:rows]]
+    left = MARGIN + (max(lettering.width(label) for label in row_labels) + GAP if row_labels else 0)
     top = MARGIN + (line if title else 0) + (line if column_labels else 0)
     width = left + columns * (cell[0] + GAP) - GAP + MARGIN
     pitch = cell[1] + GAP + (line if captions else 0)
@@ -62,26 +70,26 @@ def contact_sheet(
     sheet = Image.new("RGB", (width, height), GROUND)
     draw = ImageDraw.Draw(sheet)
     if title:
-        draw.text((MARGIN, MARGIN), _shortened(font, title, width - 2 * MARGIN), INK, font)
+        lettering.write(draw, (MARGIN, MARGIN), title, width - 2 * MARGIN)
     for column, label in enumerate(column_labels[:columns]):
         x = left + column * (cell[0] + GAP)
-        draw.text((x, top - line), _shortened(font, label, cell[0]), INK, font)
+        lettering.write(draw, (x, top - line), label, cell[0])
     for row, label in enumerate(row_labels):
         y = top + row * pitch + cell[1] // 2
-        draw.text((MARGIN, y), label, INK, font, anchor="lm")
+        lettering.write(draw, (MARGIN, y), label, cell[0], "lm")
     for index, picture in enumerate(pictures):
         place = (left + index % columns * (cell[0] + GAP), top + index // columns * pitch)
         if isinstance(picture, Image.Image):
             _put(sheet, picture, place, cell)
         else:
-            _put_reason(draw, font, picture or "", place, cell)
+            _put_reason(draw, lettering, picture or "", place, cell)
         if captions:
             below = (place[0], place[1] + cell[1] + GAP // 2)
-            draw.text(below, _shortened(font, captions[index], cell[0]), INK, font)
-    return sheet
+            lettering.write(draw, below, captions[index], cell[0])
+    return Sheet(sheet, lettering.problem)
 
 
-def sweep_sheet(axes: Sequence[Axis], pictures: Sequence[Made], prompt: str = "") -> Image.Image:
+def sweep_sheet(axes: Sequence[Axis], pictures: Sequence[Made], prompt: str = "", fonts: Iterable[Path] = ()) -> Sheet:
     """The grid of a sweep over ``axes``, under the ``prompt`` unless that is varied."""
     columns, rows = axes[0], axes[1] if len(axes) > 1 else None
     return contact_sheet(
@@ -90,6 +98,7 @@ def sweep_sheet(axes: Sequence[Axis], pictures: Sequence[Made], prompt: str = ""
         column_labels=[f"{columns.name} {label}" for label in columns.labels],
         row_labels=[f"{rows.name} {label}" for label in rows.labels] if rows else (),
         title="" if any(axis.param == "prompt" for axis in axes) else prompt,
+        fonts=fonts,
     )
 
 
@@ -116,45 +125,16 @@ def _cell_size(pictures: Sequence[Made], columns: int, rows: int, extra: int) ->
 
 
 def _put_reason(
-    draw: ImageDraw.ImageDraw, font: Font, reason: str, place: tuple[int, int], cell: tuple[int, int]
+    draw: ImageDraw.ImageDraw, lettering: Lettering, reason: str, place: tuple[int, int], cell: tuple[int, int]
 ) -> None:
     draw.rectangle((*place, place[0] + cell[0] - 1, place[1] + cell[1] - 1), QUIET)
-    line, room = _line(font), cell[0] - 2 * GAP
-    lines = [_shortened(font, words, room) for words in _wrapped(font, reason, room)][: max((cell[1] - GAP) // line, 0)]
+    line, room = lettering.line, cell[0] - 2 * GAP
+    lines = lettering.wrap(reason, room)[: max((cell[1] - GAP) // line, 0)]
     top = place[1] + (cell[1] - line * len(lines)) // 2 + line // 2
     for number, words in enumerate(lines):
-        draw.text((place[0] + cell[0] // 2, top + number * line), words, INK, font, anchor="mm")
+        lettering.write(draw, (place[0] + cell[0] // 2, top + number * line), words, room, "mm")
 
 
 def _put(sheet: Image.Image, picture: Image.Image, place: tuple[int, int], cell: tuple[int, int]) -> None:
     flat = ImageOps.contain(flatten(picture), cell, Image.Resampling.LANCZOS)
     sheet.paste(flat, (place[0] + (cell[0] - flat.width) // 2, place[1] + (cell[1] - flat.height) // 2))
-
-
-def _line(font: Font) -> int:
-    return round(font.size * LINE) if isinstance(font, ImageFont.FreeTypeFont) else 18
-
-
-def _wrapped(font: Font, text: str, room: int) -> list[str]:
-    lines: list[str] = []
-    for word in text.split():
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and _width(font, longer) <= room:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return lines
-
-
-def _width(font: Font, text: str) -> int:
-    return math.ceil(font.getlength(text))
-
-
-def _shortened(font: Font, text: str, room: int) -> str:
-    """``text`` in one line, or its beginning and an ellipsis, no wider than ``room``."""
-    text = " ".join(text[:MAX_LETTERS].split())
-    if _width(font, text) <= room:
-        return text
-    while text and _width(font, f"{text}…") > room:
-        text = text[:-1]
-    return f"{text}…"

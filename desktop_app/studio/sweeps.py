@@ -17,6 +17,7 @@ from desktop_app.core.image import encode_png, load_image
 from desktop_app.core.sweep import Axis
 from desktop_app.core.variation import Variation
 from desktop_app.store.files import write_atomic
+from desktop_app.store.fonts import font_files
 from desktop_app.studio.document import Document
 from desktop_app.studio.jobs import Job, JobQueue
 from desktop_app.studio.pool import PoolRunner
@@ -40,12 +41,13 @@ class _Running:
 
 @dataclass(frozen=True)
 class SweepSheet:
-    """The grid of a finished sweep, and how many of its pictures are there."""
+    """The grid of a finished sweep, how many of its pictures are there, and why some of its words cannot be read."""
 
     image: Image.Image
     title: str
     made: int
     asked: int
+    problem: ImageError | None = None
 
 
 class Sweeps(QObject):
@@ -124,6 +126,9 @@ class Sweeps(QObject):
             self.sheet_made.emit(outcome)
         else:
             self.written.emit(key)
+        problem = outcome.problem if isinstance(outcome, SweepSheet) else outcome
+        if problem:
+            self.error_raised.emit(problem)
 
     def _on_pool_failed(self, _key: object, error: object) -> None:
         self.error_raised.emit(error)
@@ -133,9 +138,9 @@ def _draw(sweep: _Running) -> SweepSheet:
     """Runs on a pool thread."""
     count = len(sweep.axes[0].values)
     pictures = [_read(made, count) if isinstance(made, Path) else made for made in sweep.pictures.values()]
-    image = sweep_sheet(sweep.axes, pictures, sweep.title)
+    sheet = sweep_sheet(sweep.axes, pictures, sweep.title, font_files())
     made = sum(isinstance(picture, Image.Image) for picture in pictures)
-    return SweepSheet(image, sweep.title, made, len(pictures))
+    return SweepSheet(sheet.image, sweep.title, made, len(pictures), sheet.problem)
 
 
 def _read(path: Path, columns: int) -> Made:
@@ -146,11 +151,13 @@ def _read(path: Path, columns: int) -> Made:
         return e.title
 
 
-def _write_comparison(variations: list[Variation], path: Path) -> None:
-    """Runs on a pool thread."""
+def _write_comparison(variations: list[Variation], path: Path) -> ImageError | None:
+    """Runs on a pool thread. Why some of its words cannot be read."""
     columns = columns_for(len(variations))
     pictures = [_read(variation.path, columns) for variation in variations]
-    _write(comparison_sheet(pictures, [variation.request for variation in variations]), path)
+    sheet = comparison_sheet(pictures, [variation.request for variation in variations], font_files())
+    _write(sheet.image, path)
+    return sheet.problem
 
 
 def _write(image: Image.Image, path: Path) -> None:

@@ -33,7 +33,7 @@ def _box_of(sheet, colour):
 
 def test_two_values_that_differ_become_columns_and_rows_in_their_order():
     requests = [request(strength, guidance) for guidance in (9.0, 1.0) for strength in (0.8, 0.4)]
-    places = colour_places(comparison_sheet(pictures(4), requests))
+    places = colour_places(comparison_sheet(pictures(4), requests).image)
     assert places[3][0] < places[2][0]  # 0.4 is left of 0.8
     assert places[3][1] < places[1][1]  # 1 is above 9
     assert (places[0][0], places[0][1]) == (places[2][0], places[1][1])
@@ -41,8 +41,8 @@ def test_two_values_that_differ_become_columns_and_rows_in_their_order():
 
 def test_pictures_that_are_no_full_grid_keep_their_order_with_a_line_below_each():
     requests = [request(0.4, 1.0), request(0.8, 1.0), request(0.8, 9.0)]
-    plain = comparison_sheet(pictures(3), [request(seed=seed) for seed in (1, 1, 1)])
-    told = comparison_sheet(pictures(3), requests)
+    plain = comparison_sheet(pictures(3), [request(seed=seed) for seed in (1, 1, 1)]).image
+    told = comparison_sheet(pictures(3), requests).image
     places = colour_places(told)
     assert places[0][1] == places[1][1] < places[2][1]
     assert places[0][0] == places[2][0] < places[1][0]
@@ -53,7 +53,7 @@ def test_a_hundred_pictures_fit():
     some = [Image.new("RGB", (512, 512), "red")] * 100
     for shape in ((0.4, 0.6), (0.5,)):
         requests = [request(0.1 + 0.001 * (number % 50), shape[number // 50 % len(shape)]) for number in range(100)]
-        assert max(comparison_sheet(some, requests).size) <= MAX_SIDE
+        assert max(comparison_sheet(some, requests).image.size) <= MAX_SIDE
 
 
 def test_large_pictures_are_made_smaller_before_many_are_in_memory():

@@ -99,7 +99,7 @@ def test_a_value_that_changes_nothing_is_refused():
 def test_a_sheet_has_each_picture_in_its_place_and_grey_where_there_is_none():
     colours = ["red", "lime", "", "blue"]
     pictures = [Image.new("RGB", (100, 80), colour) if colour else "" for colour in colours]
-    sheet = contact_sheet(pictures, 2, column_labels=["A", "B"], row_labels=["one", "two"], title="A title")
+    sheet = contact_sheet(pictures, 2, column_labels=["A", "B"], row_labels=["one", "two"], title="A title").image
     counts = {colour: count for count, colour in sheet.getcolors(1_000_000)}
     assert counts[(255, 0, 0)] == counts[(0, 255, 0)] == counts[(0, 0, 255)] == 200 * 160
     assert 32000 <= counts[(225, 225, 225)] < 32200  # smoothed letters have that grey too
@@ -108,7 +108,7 @@ def test_a_sheet_has_each_picture_in_its_place_and_grey_where_there_is_none():
 
 def test_a_grey_place_says_why_there_is_no_picture():
     made = Image.new("RGB", (200, 200), "red")
-    empty, told = (contact_sheet([made, reason], 2) for reason in ("", "The memory of the device is full"))
+    empty, told = (contact_sheet([made, reason], 2).image for reason in ("", "The memory of the device is full"))
     assert told.size == empty.size
     assert (30, 30, 30) in {colour for _count, colour in told.getcolors(1_000_000)}
     assert (30, 30, 30) not in {colour for _count, colour in empty.getcolors(1_000_000)}
@@ -116,11 +116,13 @@ def test_a_grey_place_says_why_there_is_no_picture():
 
 def test_long_labels_do_not_make_a_sheet_longer_than_its_limit():
     labels = ["x" * 9000, "two\nlines"]
-    sheet = contact_sheet([Image.new("RGB", (64, 64), "red")] * 2, 1, row_labels=labels, title="three\nlines\nof it")
+    sheet = contact_sheet(
+        [Image.new("RGB", (64, 64), "red")] * 2, 1, row_labels=labels, title="three\nlines\nof it"
+    ).image
     assert sheet.width < 3 * 192
 
 
 def test_a_sheet_of_large_pictures_stays_within_its_limit():
-    sheet = contact_sheet([Image.new("RGB", (4000, 3000), "red")] * 9, 3, title="x" * 5000)
+    sheet = contact_sheet([Image.new("RGB", (4000, 3000), "red")] * 9, 3, title="x" * 5000).image
     assert max(sheet.size) <= MAX_SIDE
     assert sheet.width / sheet.height == pytest.approx(4 / 3, rel=0.1)

@@ -119,3 +119,11 @@ def test_a_picture_that_is_gone_leaves_a_gap_in_the_grid(qtbot, with_init):
     with qtbot.waitSignal(sweeps.sheet_made, timeout=20000) as told:
         sweeps.start([read_axis("strength", "0.5, 1.0")])
     assert (told.args[0].made, told.args[0].asked) == (1, 2)
+
+
+def test_letters_of_the_grid_for_which_there_is_no_font_are_named(qtbot, with_init):
+    with_init.document.set_param("prompt", "cat \ufdd0")
+    with qtbot.waitSignal(with_init.sweep_commands.sweeps.error_raised, timeout=20000):
+        with_init.sweep_commands.sweeps.start([read_axis("strength", "0.5, 1.0")])
+    assert with_init.findChild(SheetDialog) is not None
+    assert "no font for \ufdd0" in with_init.banner.error.detail
