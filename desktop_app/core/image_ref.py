@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,20 @@ class ImageRef:
     """A picture by content: ``sha256`` as `hash_pixels` computes it, ``size`` (width, height) in pixels.
 
     ``path`` is where the picture lies on this machine; two refs are equal when their pixels are.
-    ``name`` is what the user knows it by (a file name, never a path).
+    ``name`` is what the user knows it by (a file name, never a path). ``origin`` is the picture that was given new
+    room to make this one; it has no origin itself.
     """
 
     sha256: str
     size: tuple[int, int]
     path: Path
     name: str = ""
+    origin: ImageRef | None = None
+
+    @property
+    def ancestor(self) -> ImageRef:
+        """The picture that stands for this one in the lineage."""
+        return self.origin or self
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ImageRef) and (self.sha256, self.size) == (other.sha256, other.size)
@@ -42,7 +49,8 @@ class ImageRef:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; the folder is left out, since pictures travel between machines."""
-        return {"sha256": self.sha256, "width": self.size[0], "height": self.size[1], "name": self.name}
+        data = {"sha256": self.sha256, "width": self.size[0], "height": self.size[1], "name": self.name}
+        return {**data, "origin": self.origin.to_json()} if self.origin else data
 
 
 def hash_pixels(image: Image.Image) -> str:
@@ -59,13 +67,20 @@ def image_from_json(data: Any, find_image: FindImages | None = None, what: str =
     if data is None:
         return None
     try:
-        sha256 = as_text(data["sha256"])
-        if not _SHA256.fullmatch(sha256):  # it becomes the name of a file
-            raise ValueError(f"{sha256[:80]!r} is no hash of pixels")
-        size = (as_count_between(data["width"], 1, MAX_SIDE), as_count_between(data["height"], 1, MAX_SIDE))
-        return ImageRef(sha256, size, (find_image or {}).get(sha256, Path()), as_text(data.get("name", "")))
+        origin = data.get("origin")
+        ref = _read_ref(data, find_image or {})
+        return replace(ref, origin=_read_ref(origin, find_image or {})) if origin is not None else ref
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as e:
         raise RequestError("The request cannot be read", f"{what}: {type(e).__name__}: {e}", "") from e
+
+
+def _read_ref(data: Any, find_image: FindImages) -> ImageRef:
+    """The picture alone, without its origin."""
+    sha256 = as_text(data["sha256"])
+    if not _SHA256.fullmatch(sha256):  # it becomes the name of a file
+        raise ValueError(f"{sha256[:80]!r} is no hash of pixels")
+    size = (as_count_between(data["width"], 1, MAX_SIDE), as_count_between(data["height"], 1, MAX_SIDE))
+    return ImageRef(sha256, size, find_image.get(sha256, Path()), as_text(data.get("name", "")))
 
 
 def hashes_in(data: Any) -> Iterator[str]:

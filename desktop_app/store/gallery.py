@@ -224,7 +224,7 @@ class GalleryStore:
         return found
 
     def children(self, variation_id: str) -> list[Variation]:
-        """Variations made from this one that are not in the trash, oldest first."""
+        """Variations made from this one, with new room or without, that are not in the trash, oldest first."""
         where = (
             "v.init_sha256 = (SELECT pixels_sha256 FROM variations WHERE id = ?) AND p.id = ?"
             " AND v.trashed = 0 AND v.is_stage = 0"
@@ -254,7 +254,9 @@ class GalleryStore:
         return [*self._variations(f"{rows.SELECT} WHERE {where}", final.id, variation.trashed), final]
 
     def made_from(self, init_sha256: str | None, limit: int = 200, before: Before | None = None) -> list[Variation]:
-        """Variations whose init image has those pixels (None: that have no init image), newest first."""
+        """Variations whose init image has those pixels, or is that picture with new room (None: that have no init
+        image), newest first.
+        """
         # "+" keeps SQLite from walking the whole gallery in order of time for the few that one init image has.
         plus = "" if init_sha256 is None else "+"
         where = f"v.init_sha256 IS ? AND {plus}v.trashed = 0 AND {plus}v.is_stage = 0"

@@ -26,7 +26,8 @@ SELECT = """
         SELECT min(q.key) FROM variations q
         WHERE q.pixels_sha256 = v.init_sha256 AND q.key < v.key AND q.chain_id IS NOT v.id)
 """
-"""The parent is the earliest variation that has the init image's pixels; an earlier key rules out circles."""
+"""The parent is the earliest variation that has the init image's pixels, or those of what was given new room to make
+it, as ``init_sha256`` says; an earlier key rules out circles."""
 
 _HAS_FINAL = """
     EXISTS (SELECT 1 FROM variations f WHERE f.id = variations.chain_id AND f.chain_id IS NULL
@@ -85,7 +86,7 @@ def insert(connection: sqlite3.Connection, variation: Variation, file: str, reco
             microseconds(variation.created),
             *variation.size,
             variation.pixels_sha256,
-            request.init_image.sha256 if request.init_image else None,
+            request.init_image.ancestor.sha256 if request.init_image else None,
             record,
             _checksum(variation.id, record),
             variation.stars,

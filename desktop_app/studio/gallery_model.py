@@ -23,8 +23,9 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QImage, QUndoStack
 
 from desktop_app.core.errors import RequestError, StudioError
+from desktop_app.core.request import ImageRef
 from desktop_app.core.variation import Variation
-from desktop_app.store.gallery import GalleryStore
+from desktop_app.store.gallery import Before, GalleryStore
 from desktop_app.studio.chain_animation import AnimationOrder, write_animation
 from desktop_app.studio.edits import TrashVariations
 from desktop_app.studio.jobs import Index, Job
@@ -176,9 +177,19 @@ class GalleryModel(QAbstractListModel):
         """Its thumbnail; None while it is read, then `thumbnail_ready` follows."""
         return self._thumbnails.get(variation)
 
-    def made_from(self, init_sha256: str | None, limit: int) -> list[Variation]:
-        """Variations made from an init image with those pixels, newest first. For pool threads. Raises `StoreError`."""
-        return self._gallery.made_from(init_sha256, limit)
+    def made_from(self, init_image: ImageRef | None, limit: int) -> list[Variation]:
+        """Variations made from ``init_image`` as it is, newest first: not those that the lineage shows with them since
+        it was given new room first. For pool threads. Raises `StoreError`.
+        """
+        made: list[Variation] = []
+        before: Before | None = None
+        while len(made) < limit:
+            page = self._gallery.made_from(init_image.ancestor.sha256 if init_image else None, limit, before)
+            made += [each for each in page if each.request.init_image == init_image]
+            if len(page) < limit:
+                break
+            before = (page[-1].created, page[-1].id)
+        return made[:limit]
 
     def animation_writer(self, order: AnimationOrder) -> Callable[[], None]:
         """What writes the animation ``order``, to be called on a pool thread. It raises `ImageError`, `StoreError`."""

@@ -77,13 +77,14 @@ def _find_path(gallery: GalleryStore, spot: Spot) -> tuple[list[Variation], Imag
     init_image = spot.init_image
     here = gallery.get(spot.shown.id) if spot.shown else None
     if here is None and init_image:
-        here = gallery.first_with(init_image.sha256)
+        here = gallery.first_with(init_image.ancestor.sha256)
     path: list[Variation] = []
     while here is not None and here.id not in {each.id for each in path}:
         path.insert(0, here)
         above = here.chain_id or here.parent_id
         here = gallery.get(above) if above else None
-    return path, path[0].request.init_image if path else init_image
+    first = path[0].request.init_image if path else init_image
+    return path, first.ancestor if first else None
 
 
 def read_offspring(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
@@ -47,7 +47,10 @@ def open_source(
     Raises `ImageError`, `StoreError`, `Cancelled`.
     """
     picture, found_name = load_source(source, name, gallery, cancel, is_online=is_online)
-    return InitImage(gallery.keep_init_image(picture, found_name), to_qimage(picture))
+    ref = gallery.keep_init_image(picture, found_name)
+    if isinstance(source, ImageRef):
+        ref = replace(ref, origin=source.origin)
+    return InitImage(ref, to_qimage(picture))
 
 
 def load_source(

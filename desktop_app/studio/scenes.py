@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from PIL import Image
@@ -68,6 +68,7 @@ def extend_scene(scene: Scene, margins: Margins, overlap: int, gallery: GalleryS
     extended = extend(picture, margins)
     mask = extend_mask(mask, picture.size, margins, overlap)
     ref = gallery.keep_init_image(extended, scene.init_image.name)
+    ref = replace(ref, origin=scene.init_image.ref.ancestor)
     return OpenedScene(Scene(InitImage(ref, to_qimage(extended)), to_grey(mask)))
 
 

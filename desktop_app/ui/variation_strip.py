@@ -142,10 +142,10 @@ class StripModel(QAbstractListModel):
         if self._is_closed:
             return
         init_image = self._document.init_image
-        sha256 = init_image.ref.sha256 if init_image else None
+        ref = init_image.ref if init_image else None
         self._asking += 1
         self._is_answered = False
-        self._reader.start(self._asking, partial(self._gallery.made_from, sha256, MAX_SHOWN))
+        self._reader.start(self._asking, partial(self._gallery.made_from, ref, MAX_SHOWN))
 
     def _on_init_image_changed(self) -> None:
         self._on_jobs_changed()

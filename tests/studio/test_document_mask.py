@@ -13,6 +13,7 @@ from support import make_picture, make_result
 from desktop_app.core.kinds import StageKind
 from desktop_app.core.mask import as_rgb
 from desktop_app.core.outpaint import Margins
+from desktop_app.core.request import request_from_json
 from desktop_app.studio.document import Document
 from desktop_app.studio.restoring import PARTS
 
@@ -275,6 +276,24 @@ def test_extending_takes_the_mask_along(qtbot, masked):
     assert masked.mask.copy().crop((37, 140, 57, 150)).getextrema() == (255, 255)
     masked.undo_stack.undo()
     assert masked.mask.copy().getbbox() == (30, 40, 50, 50)
+
+
+def test_an_extended_picture_remembers_its_original_even_after_a_restart(qtbot, make_document, picture, paths):
+    document = make_document()
+    open_image(qtbot, document, picture("cat.png", (96, 64)))
+    original = document.init_image.ref
+    for margins in (Margins(right=8), Margins(top=8)):
+        with qtbot.waitSignal(document.init_image_changed):
+            document.extend_init_image(margins)
+    assert document.init_image.ref.origin == original
+    document.flush()
+    again = make_document()
+    with qtbot.waitSignal(again.init_image_changed):
+        again.restore_session()
+    assert again.init_image.ref.size == (104, 72)
+    request = again.make_requests()[0]
+    assert request.init_image.origin == original
+    assert request_from_json(request.to_json()).init_image.origin == original
 
 
 def test_too_much_room_is_told(qtbot, masked):

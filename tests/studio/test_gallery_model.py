@@ -10,7 +10,7 @@ import pytest
 from chain_cases import make_chain, make_chain_result, ref_of
 from gallery_rows import read
 from PySide6.QtCore import QModelIndex, Qt
-from support import make_request, make_result
+from support import make_picture, make_request, make_result
 
 from desktop_app.core.errors import StoreError
 from desktop_app.core.variation import Variation
@@ -403,8 +403,16 @@ def test_the_tip_of_a_chained_picture_tells_its_stages_and_what_was_re_used(gall
 
 def test_finds_what_was_made_from_an_init_image_and_what_from_none(model, save, saved):
     child = save("a chick", 12, init_image=ref_of(saved[0]))
-    assert ids_of(model.made_from(saved[0].pixels_sha256, 10)) == [child.id]
+    assert ids_of(model.made_from(ref_of(saved[0]), 10)) == [child.id]
     assert ids_of(model.made_from(None, 2)) == ids_of(saved[:2])
+
+
+def test_what_was_given_new_room_first_is_another_init_image(model, gallery, save, saved):
+    origin = ref_of(saved[0])
+    extended = replace(gallery.keep_init_image(make_picture((50, 40)), "wide.png"), origin=origin)
+    children = [save("a chick", seed, init_image=ref) for seed in range(3) for ref in (origin, extended)]
+    assert ids_of(model.made_from(origin, 2)) == ids_of(children[4:1:-2])
+    assert ids_of(model.made_from(extended, 9)) == ids_of(children[5::-2])
 
 
 # Rows under test ---------------------------------------------------------------------------------

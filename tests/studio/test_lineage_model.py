@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from chain_cases import make_chain, make_chain_result, ref_of
@@ -99,6 +100,21 @@ def test_leads_from_the_photo_to_the_shown_picture(show, tree, save, photo):
     assert tree.current_index().data(tree.VariationRole).id == second.id
     assert tree.current_index().data(tree.CurrentRole)
     assert tree.hasChildren(tree.current_index())
+
+
+def test_what_was_made_after_a_picture_was_given_new_room_is_its_child(show, tree, gallery, save, photo):
+    def extended(origin, seed):
+        return replace(gallery.keep_init_image(make_picture((60, 30), seed=seed), "wide.png"), origin=origin)
+
+    child = save("a wide cat", 1, init_image=extended(photo, 51))
+    save("a wider cat", 2, init_image=extended(ref_of(child), 52))
+    show(child)
+    assert titles(tree) == ["cat.png", ["0.5 a wide cat"]]
+    assert tree.hasChildren(tree.current_index())
+    gallery.rebuild()
+    show(None, extended(photo, 53))
+    assert tree.current_index().data(tree.PhotoRole) == photo
+    assert titles(tree) == ["cat.png", ["0.5 a wide cat"]]
 
 
 def test_begins_with_the_first_picture_where_that_was_made_of_nothing(show, tree, save):
