@@ -13,11 +13,6 @@ Box = tuple[int, int, int, int]
 Size = tuple[int, int]
 
 
-def to_mask(picture: Image.Image) -> Image.Image:
-    """The mask that ``picture``, of any mode, tells: its brightness."""
-    return picture if picture.mode == "L" else picture.convert("L")
-
-
 def soften(mask: Image.Image, feather: int) -> Image.Image:
     """``mask`` with edges that go over within ``feather`` pixels on either side; farther away nothing changes.
 

@@ -8,7 +8,8 @@ from PIL import Image, ImageChops
 
 from desktop_app.core.errors import ImageError, RequestError
 from desktop_app.core.image import flatten, load_image
-from desktop_app.core.masking import check_mask, lay_over, masked_box, soften, to_mask
+from desktop_app.core.mask import from_picture
+from desktop_app.core.masking import check_mask, lay_over, masked_box, soften
 from desktop_app.core.params import Fit
 from desktop_app.core.placement import (
     Placement,
@@ -176,7 +177,7 @@ class Frames:
         assert self._request.mask
         if self._init is None:
             raise RequestError("A mask needs a picture", "there is no init image", "Open a picture.", param="mask")
-        mask = to_mask(flatten(_load(self._request.mask, "mask")))
+        mask = from_picture(_load(self._request.mask, "mask"))
         check_mask(mask, self._init.size)
         return mask
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, ImageChops
 
 from desktop_app.core.errors import ImageError
-from desktop_app.core.masking import check_mask, lay_over, masked_box, seen_box, soften, to_mask
+from desktop_app.core.masking import check_mask, lay_over, masked_box, seen_box, soften
 
 
 def make_mask(size=(200, 100), box=(50, 30, 120, 80)):
@@ -61,10 +61,6 @@ def test_a_mask_of_another_size_or_without_anything_marked_is_refused():
     with pytest.raises(ImageError, match="empty"):
         check_mask(Image.new("L", (20, 10)), (20, 10))
     check_mask(make_mask(), (200, 100))
-
-
-def test_a_picture_of_any_mode_becomes_a_mask():
-    assert to_mask(Image.merge("RGB", [make_mask()] * 3)).tobytes() == make_mask().tobytes()
 
 
 def test_the_part_that_is_seen_is_that_of_the_whole_softened_mask_in_50_random_masks():

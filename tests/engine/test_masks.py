@@ -315,6 +315,15 @@ def test_50_masks_leave_the_rest_byte_for_byte(make):
         assert outside_is_the_same(request, frames.finish(view.put_back(painted)))
 
 
+def test_of_a_mask_painted_on_a_transparent_ground_the_ground_stays(make, tmp_path):
+    request = make()
+    mask = Image.open(request.mask.path)
+    mask.putalpha(mask.convert("L"))
+    request = replace(request, mask=make_ref(tmp_path / "clear.png", mask))
+    frames = Frames(request)
+    assert frames.view(frames.begin()).soft.getbbox() == (16, 16, 48, 48)
+
+
 def test_a_checkpoint_for_inpainting_without_a_mask_is_refused(folders, paths, make):
     store = CheckpointStore(paths)
     params = Params("the cat", checkpoint=str(folders["nine"]))
