@@ -176,6 +176,7 @@ class _Composition:
         self._thread.worker.status_told.connect(self.window.job_bar.show_engine)
         self._thread.worker.status_told.connect(self._checkpoints.model.show_engine)
         self._thread.worker.status_told.connect(self._chain.show_engine)
+        self._chain.status_wanted.connect(self._thread.ask_status)
         self._settings.changed.connect(self._on_setting_changed)
         self.window.first_painted.connect(self.window.begin)
         self.window.engine_wanted.connect(self._thread.warm_up)
@@ -189,6 +190,7 @@ class _Composition:
             plan = self._settings.get("memory_plan")
             chosen = None if plan == "auto" else MemoryPlan(plan)
             self._thread.configure(EngineOptions(chosen, self._settings.get("attention")))
+            self._chain.ask_engine()
 
     def _restore(self, session: SessionStore) -> None:
         if not self._settings.get("autostart"):

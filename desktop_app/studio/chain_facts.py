@@ -7,7 +7,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QCoreApplication, QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QGuiApplication
 
 from desktop_app.core.engine import EngineStatus
 from desktop_app.core.errors import CheckpointError, StudioError
@@ -34,6 +35,8 @@ class ChainFacts(QObject):
 
     changed = Signal()
     """Something is known that was not: look at the plan again."""
+    status_wanted = Signal()
+    """What the engine still has may be less now: it shall tell its status."""
     error_raised = Signal(object)
 
     def __init__(self, document: Document, checkpoints: CheckpointStore, parent: QObject | None = None) -> None:
@@ -54,6 +57,10 @@ class ChainFacts(QObject):
         self._runner.finished.connect(self._on_compared)
         self._runner.failed.connect(self._on_failed)
         document.checkpoint_changed.connect(self._on_checkpoint_changed)
+        self._is_asked = False
+        application = QCoreApplication.instance()
+        assert isinstance(application, QGuiApplication)
+        application.applicationStateChanged.connect(self._on_application_state_changed)
 
     @property
     def handovers(self) -> Mapping[int, Handover]:
@@ -71,9 +78,16 @@ class ChainFacts(QObject):
 
     def show_engine(self, status: EngineStatus) -> None:
         """Take note of the stages whose pictures the engine still has."""
+        self._is_asked = False
         if status.stage_keys != self._keys:
             self._keys = status.stage_keys
             self.changed.emit()
+
+    def ask_engine(self) -> None:
+        """Files or settings may be others now: have the engine asked what it still has, if it had anything."""
+        if self._keys and not self._is_asked:
+            self._is_asked = True
+            self.status_wanted.emit()
 
     def close(self) -> None:
         """Let the thread end."""
@@ -124,6 +138,12 @@ class ChainFacts(QObject):
     def _on_checkpoint_changed(self) -> None:
         """Something else may lie under the same REF."""
         self._is_known = False
+        self.ask_engine()
+
+    def _on_application_state_changed(self, state: Qt.ApplicationState) -> None:
+        """Another program may have replaced files."""
+        if state == Qt.ApplicationState.ApplicationActive:
+            self.ask_engine()
 
     def _on_compared(self, number: int, handovers: dict[int, Handover]) -> None:
         if self._is_current(number):

@@ -98,7 +98,7 @@ class Worker(QObject):
     deriving_failed = Signal(object, object)
     deriving_cancelled = Signal(object)
     status_told = Signal(object)
-    """The `EngineStatus`, after a run, after an annotator was used, and after warming up."""
+    """The `EngineStatus`, after a run, after an annotator was used, after warming up, and when asked for."""
     closed = Signal()
 
     def __init__(self, engine: Engine, gallery: GalleryStore) -> None:
@@ -154,6 +154,11 @@ class Worker(QObject):
     def configure(self, options: EngineOptions) -> None:
         """How the engine shall run from now on."""
         self._engine.configure(options)
+
+    @Slot()
+    def tell_status(self) -> None:
+        """Tell how the engine is now."""
+        self._tell_status()
 
     @Slot()
     def close(self) -> None:
@@ -235,6 +240,7 @@ class WorkerThread(QObject):
 
     _warm_up_requested = Signal(object)
     _configure_requested = Signal(object)
+    _status_requested = Signal()
     _close_requested = Signal()
 
     def __init__(self, engine: Engine, gallery: GalleryStore, parent: QObject | None = None) -> None:
@@ -245,6 +251,7 @@ class WorkerThread(QObject):
         self.worker.moveToThread(self._thread)
         self._warm_up_requested.connect(self.worker.warm_up, Qt.ConnectionType.QueuedConnection)
         self._configure_requested.connect(self.worker.configure, Qt.ConnectionType.QueuedConnection)
+        self._status_requested.connect(self.worker.tell_status, Qt.ConnectionType.QueuedConnection)
         self._close_requested.connect(self.worker.close, Qt.ConnectionType.QueuedConnection)
         self.worker.closed.connect(self._thread.quit, Qt.ConnectionType.DirectConnection)
 
@@ -259,6 +266,10 @@ class WorkerThread(QObject):
     def configure(self, options: EngineOptions) -> None:
         """How the engine shall run from the next job on."""
         self._configure_requested.emit(options)
+
+    def ask_status(self) -> None:
+        """Have the status of the engine told, once it has time."""
+        self._status_requested.emit()
 
     def stop(self, wait_ms: int = 5000) -> bool:
         """End engine and thread, after the job that runs; whether that was done in time."""

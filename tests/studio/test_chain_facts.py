@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 
 import pytest
+from PySide6.QtCore import Qt
 
 from desktop_app.core.chain import Card
 from desktop_app.core.engine import EngineStatus
@@ -118,6 +120,21 @@ def test_the_engine_s_news_is_told_once(qtbot, facts):
         facts.show_engine(status)
     with qtbot.assertNotEmitted(facts.changed):
         facts.show_engine(replace(status, memory_used=5))
+
+
+def test_the_engine_is_asked_again_where_files_may_have_been_replaced_meanwhile(qtbot, qapp, document, facts):
+    asked = []
+    facts.status_wanted.connect(lambda: asked.append(1))
+    come_back = partial(qapp.applicationStateChanged.emit, Qt.ApplicationState.ApplicationActive)
+    come_back()
+    assert not asked, "it has nothing that could be re-used"
+    status = EngineStatus(stage_keys=frozenset({"a"}))
+    for happen in (come_back, document.checkpoint_changed.emit):
+        facts.show_engine(status)
+        asked.clear()
+        happen()
+        happen()
+        assert len(asked) == 1
 
 
 def test_a_plan_with_an_error_re_uses_nothing(document, facts):
