@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,9 @@ CARD_KINDS = (
 PROMPT = "{prompt}"
 """What stands for the first stage's prompt in that of a card, and for its negative prompt in the other."""
 
+_PROMPT = re.compile(rf"\\[{{}}|\\]|{re.escape(PROMPT)}")
+"""Also a backslash and what it takes the meaning from, as in `desktop_app.core.choices`."""
+
 MAX_CARDS = 16
 MAX_NOISE_LEVEL = 350
 """Of the upscaler x4 (``max_noise_level`` of its configuration)."""
@@ -29,7 +33,8 @@ MAX_NOISE_LEVEL = 350
 @dataclass(frozen=True)
 class Card:
     """``checkpoint`` is a REF, of a PIXEL_UPSCALE a file; empty: that of the first stage. ``prompt`` and
-    ``negative_prompt`` None: those of the first stage; in a text of its own `PROMPT` stands for that.
+    ``negative_prompt`` None: those of the first stage; in a text of its own `PROMPT` stands for that, unless a
+    backslash stands before it.
 
     With a ``begin`` above 0 it refines: the stage before ends at that share of the schedule, and this one goes on from
     there with the same number of steps, whatever its strength. ``noise_level`` is what an UPSCALE adds to the picture
@@ -56,6 +61,17 @@ class Card:
     def to_json(self) -> dict[str, Any]:
         """Plain data; read back by `card_from_json`."""
         return {**self.__dict__, "kind": self.kind.value}
+
+
+def with_inherited(text: str, inherited: str) -> str:
+    """The ``text`` of a card, with that of the first stage for each `PROMPT`."""
+    words = spare_prompt(inherited)
+    return _PROMPT.sub(lambda found: words if found[0] == PROMPT else found[0], text)
+
+
+def spare_prompt(text: str) -> str:
+    """``text`` as it has to stand in a card to be read as it is: a `PROMPT` in it gets a backslash."""
+    return _PROMPT.sub(lambda found: f"\\{PROMPT}" if found[0] == PROMPT else found[0], text)
 
 
 def _kind(value: Any) -> StageKind:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, replace
 
-from desktop_app.core.chain import PROMPT, Card, card_from_json
+from desktop_app.core.chain import Card, card_from_json, with_inherited
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.errors import CheckpointError, RequestError
 from desktop_app.core.families import LATENT_UPSCALER, UPSCALER, family_named
@@ -202,7 +202,7 @@ def _stage(params: Params, place: _Place, info: CheckpointInfo, family: Family) 
 
 def _own(text: str | None, inherited: str) -> str:
     """What a card says instead of the ``inherited`` text, for which ``{prompt}`` stands in it."""
-    return clean_text(inherited if text is None else text.replace(PROMPT, inherited))
+    return clean_text(inherited if text is None else with_inherited(text, inherited))
 
 
 def _scheduler(place: _Place, family: Family) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from desktop_app.core.chain import MAX_CARDS, Card
+from desktop_app.core.chain import MAX_CARDS, Card, spare_prompt
 from desktop_app.core.checkpoint import STARTER
 from desktop_app.core.conditions import (
     MAX_ADAPTERS,
@@ -202,12 +202,12 @@ class Request:
 
 def _card(stage: Stage, first: Stage) -> Card:
     """What the user set to get ``stage``: what it has in common with the ``first`` one is inherited."""
-    is_file = stage.kind is StageKind.PIXEL_UPSCALE
+    is_file, negative = stage.kind is StageKind.PIXEL_UPSCALE, stage.negative_prompt
     return Card(
         kind=stage.kind,
         checkpoint=stage.checkpoint if stage.checkpoint != first.checkpoint or is_file else "",
-        prompt=stage.prompt if stage.prompt != first.prompt else None,
-        negative_prompt=stage.negative_prompt if stage.negative_prompt != first.negative_prompt else None,
+        prompt=spare_prompt(stage.prompt) if stage.prompt != first.prompt else None,
+        negative_prompt=spare_prompt(negative) if negative != first.negative_prompt else None,
         strength=stage.strength,
         steps=stage.steps,
         guidance_scale=stage.guidance_scale,

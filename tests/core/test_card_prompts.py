@@ -29,14 +29,15 @@ def info(family=SD, kinds=BOTH):
         ("", ""),
         ("{prompt}, pixelartstyle", "a cat, pixelartstyle"),
         ("elden ring style {prompt}", "elden ring style a cat"),
+        (r"\{prompt}, {prompt}", r"\{prompt}, a cat"),
     ],
 )
 def test_a_card_says_what_the_first_stage_does_or_its_own(own, said):
-    card = Card(prompt=own, negative_prompt=own and own.replace("{prompt}", "fog"))
+    card = Card(prompt=own, negative_prompt=own)
     params = Params("a cat", "fog", chain=(card,))
     stage = plan_stages(params, info(), None, has_init_image=False).stages[1]
     assert stage.prompt == said
-    assert stage.negative_prompt == ("fog" if own is None else own.replace("{prompt}", "fog"))
+    assert stage.negative_prompt == ("fog" if own is None else said.replace("a cat", "fog"))
 
 
 def test_an_upscaler_may_be_the_checkpoint_of_the_first_stage_that_is_off():

@@ -93,6 +93,11 @@ KINDS = StageKind
         ({"first_stage": False, "checkpoint": "decoder", "prior": "prior-2"}, [Card(checkpoint="sd"), Card()]),
         ({"fit": Fit.PAD, "own_size": False, "colour_match": ColourMatch.LAB}, [Card(is_on=False), Card()]),
         ({"prompt": "a {red|blue} cat", "negative_prompt": r"\{dog\}"}, [Card(prompt="{one|two} of {prompt}")]),
+        (
+            {"prompt": "no {prompt}", "negative_prompt": "{prompt}"},
+            [Card(prompt="{prompt}!", negative_prompt="x"), Card()],
+        ),
+        ({"prompt": r"\\{prompt}"}, [Card(prompt=r"\{prompt} {prompt} \\{prompt}")]),
     ],
 )
 def test_what_a_request_shows_makes_it_again(changes, cards):
