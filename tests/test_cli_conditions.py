@@ -5,6 +5,7 @@ real engine: what ``--from`` makes again has the same pixels.
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from PIL import Image, ImageChops
@@ -166,6 +167,36 @@ def test_a_recipe_file_has_a_chain_and_control_images(generate, checkpoints, tmp
     assert stages[0]["controls"][0]["checkpoint"] == str(checkpoints / "net")
     assert (stages[1]["prompt"], made["width"], len(made["steps_run"])) == ("a cat, in oil", 128, 3)
     assert made["request"]["colour_match"] == ColourMatch.LAB.value
+
+
+def test_a_recipe_file_has_adapters_that_are_found_again_from_anywhere(generate, checkpoints, tmp_path, monkeypatch):
+    (tmp_path / "inked.toml").write_text(
+        'label = "Inked"\ncheckpoint = "first"\n[defaults]\nsteps = 4\n'
+        '[[adapters]]\nkind = "LoRA"\nref = "ink.safetensors"\nweight = 0.8\n'
+    )
+    made = generate("one.png", tmp_path / "init.png", "--recipe", tmp_path / "inked.toml", "--prompt", "a cat")
+    (adapter,) = made["request"]["stages"][0]["adapters"]
+    assert (adapter["ref"], len(adapter["sha256"])) == (str(checkpoints / "ink.safetensors"), 64)
+    monkeypatch.chdir(tmp_path)
+    again = generate("two.png", tmp_path / "init.png", "--from", tmp_path / "one.png")
+    assert again["pixels_sha256"] == made["pixels_sha256"]
+
+
+def test_an_adapter_that_is_gone_or_another_is_told_with_what_can_be_done(generate, usual, checkpoints, tmp_path):
+    ink = tmp_path / "ink.safetensors"
+    shutil.copy(checkpoints / ink.name, ink)
+    made = generate("one.png", *usual, "--adapter", f"{ink},weight=0.5")
+    shutil.copy(checkpoints / "word.safetensors", ink)
+    start = (tmp_path / "init.png", "--from", tmp_path / "one.png")
+    said = generate("two.png", *start)
+    assert "has changed" in said
+    assert "--adapter" in said
+    ink.unlink()
+    said = generate("two.png", *start)
+    assert "cannot be found" in said
+    assert "--adapter" in said
+    again = generate("two.png", *start, "--adapter", "ink.safetensors,weight=0.5")
+    assert again["pixels_sha256"] == made["pixels_sha256"]
 
 
 def test_an_upscaler_alone_takes_a_picture_of_any_size(generate, checkpoints, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from desktop_app.core.checkpoint import CheckpointInfo
@@ -146,6 +146,21 @@ def check_adapters(
             raise _refused("The adapter does not fit the checkpoint", f"{info.label}: {reason.rstrip('.')}", hint)
     _check_pictures(infos)
     _check_once(infos)
+
+
+def named_for_good(adapters: Sequence[Adapter], describe: DescribeAdapter | None) -> tuple[Adapter, ...]:
+    """``adapters`` as a request has them. One that nobody has read yet, as in a recipe that somebody wrote, gets the
+    REF and the hash of its file, and a textual inversion its word: so the request finds the same contents again from
+    anywhere, whatever the file is called then.
+    """
+    return tuple(_named(adapter, _describe(describe, adapter)) if describe else adapter for adapter in adapters)
+
+
+def _named(adapter: Adapter, info: AdapterInfo) -> Adapter:
+    token = token_of(adapter, info) if adapter.kind is AdapterKind.TEXTUAL_INVERSION else adapter.token
+    if adapter.sha256 or not info.sha256:
+        return replace(adapter, token=token)
+    return replace(adapter, ref=info.ref, sha256=info.sha256, token=token)
 
 
 def token_of(adapter: Adapter, info: AdapterInfo) -> str:

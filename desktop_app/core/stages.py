@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from desktop_app.core.adapter import DescribeAdapter, active, check_adapters, unused_adapters
+from desktop_app.core.adapter import DescribeAdapter, active, check_adapters, named_for_good, unused_adapters
 from desktop_app.core.chain_stages import add_cards, taken_by_cards
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.conditions import Adapter, Control
@@ -75,7 +75,8 @@ def plan_stages(
     check_control_stage(own[0].stage, family)
     planned = add_cards(params, own, info, describe, has_mask=has_mask)
     adapters = active(params.adapters)
-    planned = [_adapt(each, params.checkpoint, adapters) for each in planned]
+    named = named_for_good(adapters, describe_adapter)
+    planned = [_adapt(each, params.checkpoint, named) for each in planned]
     unused = (
         *_unused(params, family, taken_by_cards(params, info, describe), has_init_image=has_init_image),
         *unused_by_controls(params.controls, family),
@@ -100,7 +101,8 @@ def _plan_cards(
     is_adapted = any(_takes_adapters(each, params.checkpoint) for each in planned)
     if is_adapted:
         check_adapters(adapters, info, family_of_checkpoint(info), describe_adapter)
-        planned = [_adapt(each, params.checkpoint, adapters) for each in planned]
+        named = named_for_good(adapters, describe_adapter)
+        planned = [_adapt(each, params.checkpoint, named) for each in planned]
     unused = []
     if _on(params.controls):
         unused.append("Control images are not used. The first stage, which follows them, is off")

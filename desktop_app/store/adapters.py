@@ -31,7 +31,7 @@ ADAPTER = "adapter"
 MAX_HASHES_BYTES = 2**22
 MAX_NAMES = 10_000
 
-_WHAT_IS_POSSIBLE = "Choose one of the folder adapters, or a .safetensors file."
+_WHAT_IS_POSSIBLE = "Put it into the folder adapters, or choose another .safetensors file."
 _Known = tuple[int, int, str]
 """Bytes, time of the last change, and sha-256 of a file."""
 
@@ -44,7 +44,8 @@ class _Never:
 
 
 class AdapterStore:
-    """Reads the disk anew each time, so it can be used from any thread. Hashes are kept, by size and time.
+    """Looks at the disk anew each time, so it can be used from any thread. Hashes are kept, by size and time, and what
+    headers say, as long as this lives.
 
     A REF is the path of a file, absolute or from the folder ``adapters`` on.
     """
@@ -54,6 +55,7 @@ class AdapterStore:
         self._outside = _OutsideAdapters(paths)
         self._hashes_file = paths.adapters / "hashes.json"
         self._hashes: dict[str, _Known] | None = None
+        self._headers: dict[Path, tuple[tuple[int, int], AdapterInfo]] = {}
         self._lock = threading.Lock()
 
     # What there is --------------------------------------------------------------------------------
@@ -95,28 +97,34 @@ class AdapterStore:
         place = Path(os.path.abspath(path))
         return str(place.relative_to(self.folder)) if place.is_relative_to(self.folder) else str(place)
 
-    def find(self, adapter: Adapter) -> FoundAdapter:
+    def find(self, adapter: Adapter, cancel: CancelFlag | None = None) -> FoundAdapter:
         """The file of ``adapter``, with the contents that it had when it was chosen; another one with the same contents
-        where it is gone. Raises `CheckpointError`.
+        where it is gone. Of one that nobody has read yet, as in a recipe that somebody wrote, it is the file of now,
+        with the REF and the hash by which that is found again. Raises `CheckpointError`, `Cancelled`.
         """
         try:
             path = self.resolve(adapter.ref)
         except CheckpointError:
-            same = self.find_by_hash(adapter.sha256) if adapter.sha256 else None
+            same = self.find_by_hash(adapter.sha256, cancel) if adapter.sha256 else None
             if same is None:
                 raise
             info = self._describe(same, self.ref_of(same))
             return FoundAdapter(info, f"{adapter.ref} is gone; {info.label}, which is the same adapter, was used.")
-        if adapter.sha256 and self.hash_of(adapter.ref) != adapter.sha256:
-            return self._find_same(adapter, path)
-        return FoundAdapter(self._describe(path, adapter.ref))
+        sha256 = self.hash_of(adapter.ref, cancel)
+        if adapter.sha256 and sha256 != adapter.sha256:
+            return self._find_same(adapter, path, cancel)
+        if adapter.sha256:
+            return FoundAdapter(self._describe(path, adapter.ref))
+        return FoundAdapter(replace(self._describe(path, self.ref_of(path)), sha256=sha256))
 
-    def find_by_hash(self, sha256: str) -> Path | None:
-        """The file with these contents. All that are known are read for that."""
-        for ref in (*self._own(), *map(str, self._outside.all())):
-            with contextlib.suppress(CheckpointError):
-                if self.hash_of(ref) == sha256:
-                    return self.resolve(ref)
+    def find_by_hash(self, sha256: str, cancel: CancelFlag | None = None) -> Path | None:
+        """The file with these contents. All are read for that, unless one has them whose hash is known."""
+        refs = (*self._own(), *map(str, self._outside.all()))
+        for is_read in (False, True):
+            for ref in refs:
+                with contextlib.suppress(CheckpointError):
+                    if (self.hash_of(ref, cancel) if is_read else self.describe(ref).sha256) == sha256:
+                        return self.resolve(ref)
         return None
 
     def hash_of(self, ref: str, cancel: CancelFlag | None = None) -> str:
@@ -250,20 +258,31 @@ class AdapterStore:
                 yield Path(entry.path)
 
     def _describe(self, path: Path, ref: str) -> AdapterInfo:
-        info = read_adapter(path, ref)
-        with contextlib.suppress(OSError):
+        try:
             status = path.stat()
-            info = replace(info, sha256=self._known_hash(path, (status.st_size, status.st_mtime_ns)))
+        except OSError:
+            info = read_adapter(path, ref)  # it says what is wrong
+        else:
+            stamp = (status.st_size, status.st_mtime_ns)
+            info = replace(self._read_header(path, stamp), ref=ref, sha256=self._known_hash(path, stamp))
         if info.kind is AdapterKind.IP_ADAPTER and (encoder := find_image_encoder(info, self.folder)):
             return replace(info, image_encoder=encoder, note="")
         return info
 
-    def _find_same(self, adapter: Adapter, path: Path) -> FoundAdapter:
+    def _read_header(self, path: Path, stamp: tuple[int, int]) -> AdapterInfo:
+        """What the header of the file says: those of hundreds of files take long to read."""
+        known = self._headers.get(path)
+        if known is None or known[0] != stamp:
+            known = self._headers[path] = (stamp, read_adapter(path, ""))
+        return known[1]
+
+    def _find_same(self, adapter: Adapter, path: Path, cancel: CancelFlag | None) -> FoundAdapter:
         """Another file with the contents that ``path`` had."""
-        other = self.find_by_hash(adapter.sha256)
+        other = self.find_by_hash(adapter.sha256, cancel)
         if other is None:
             detail = f"{path.name} has other contents than when it was chosen"
-            raise CheckpointError("The adapter has changed", detail, "Add it again to use it as it is now.")
+            hint = "Put the old file back, or add this one again to use it as it is now."
+            raise CheckpointError("The adapter has changed", detail, hint)
         info = self._describe(other, self.ref_of(other))
         return FoundAdapter(info, f"{path.name} has changed; {info.label}, which is as it was, was used.")
 

@@ -60,6 +60,9 @@ class _Opening:
 _Key = tuple[str, str]
 """REF and hash of an adapter."""
 
+_Found = dict[str, AdapterInfo | CheckpointError]
+"""As `AdapterStore.survey` tells of them."""
+
 
 class AdapterShelf(QObject):
     """Lives in the GUI thread. `changed` tells that something is known that was not."""
@@ -78,7 +81,7 @@ class AdapterShelf(QObject):
         self._document = document
         self._store = store
         self._gallery = gallery
-        self._found: dict[str, AdapterInfo | CheckpointError] = {}
+        self._found: _Found = {}
         self._known: dict[_Key, AdapterInfo | StudioError | None] = {}
         self._pictures: dict[str, QImage | None] = {}
         self._coming: list[str] = []
@@ -107,15 +110,16 @@ class AdapterShelf(QObject):
         return sorted(made, key=lambda offer: (bool(offer.reason), offer.label.casefold()))
 
     def look(self) -> None:
-        """Look for adapters on the disk; `changed` follows."""
-        self._looker.start("look", self._store.survey)
+        """Look for adapters on the disk, and whether those in use are still there as they were; `changed` follows."""
+        used = self._document.params.adapters
+        self._looker.start("look", lambda: (self._store.survey(), {_key_of(each): self._find(each) for each in used}))
 
     def known(self, adapter: Adapter) -> AdapterInfo | StudioError | None:
         """What is known of ``adapter``, or why it cannot be used; None while it is read, and `changed` follows."""
-        key = (adapter.ref, adapter.sha256)
+        key = _key_of(adapter)
         if key not in self._known:
             self._known[key] = None
-            self._reader.start(key, lambda: self._store.find(adapter).info)
+            self._reader.start(key, lambda: self._find(adapter))
         return self._known[key]
 
     def reason(self, info: AdapterInfo) -> str:
@@ -191,6 +195,15 @@ class AdapterShelf(QObject):
 
     # In the pool ----------------------------------------------------------------------------------
 
+    def _find(self, adapter: Adapter) -> AdapterInfo | CheckpointError:
+        """What is known of it, or why it cannot be used; anything at the end of the program."""
+        try:
+            return self._store.find(adapter, self._cancel).info
+        except CheckpointError as e:
+            return e
+        except Cancelled:
+            return CheckpointError("The adapter was not read", adapter.ref, "Try again.")
+
     def _read_to_add(self, ref: str) -> _Chosen:
         info = self._store.describe(ref)
         sha256 = self._store.hash_of(ref, self._cancel)
@@ -209,14 +222,18 @@ class AdapterShelf(QObject):
     def _on_chosen(self, name: str, chosen: _Chosen | None) -> None:
         self._coming.remove(name)
         if chosen is not None:
-            self._known[chosen.adapter.ref, chosen.adapter.sha256] = chosen.info
+            self._known[_key_of(chosen.adapter)] = chosen.info
             self._found[chosen.adapter.ref] = chosen.info
             self._add(chosen)
         self.changed.emit()
 
     def _add(self, chosen: _Chosen) -> None:
         adapters = self._document.params.adapters
-        if any(adapter.ref == chosen.adapter.ref for adapter in adapters):
+        same = next((adapter for adapter in adapters if adapter.ref == chosen.adapter.ref), None)
+        if same and same.kind is chosen.adapter.kind and same.sha256 != chosen.adapter.sha256:
+            text, now = self.tr("Adapter as it is now"), replace(same, sha256=chosen.adapter.sha256)
+            self._document.set_params(text, adapters=tuple(now if each is same else each for each in adapters))
+        elif same:
             title = self.tr("This adapter is there already")
             hint = self.tr("Change its weight instead.")
             self.error_raised.emit(RequestError(title, chosen.info.label, hint, param=PARAM))
@@ -230,10 +247,11 @@ class AdapterShelf(QObject):
         self.error_raised.emit(error)
         self.changed.emit()
 
-    def _on_looked(self, _key: object, found: dict[str, AdapterInfo | CheckpointError]) -> None:
-        """What could not be found may be there now."""
-        self._found = found
-        self._known = {key: known for key, known in self._known.items() if not isinstance(known, StudioError)}
+    def _on_looked(self, _key: object, looked: tuple[_Found, dict[_Key, AdapterInfo | CheckpointError]]) -> None:
+        """What could not be found may be there now, and what was there may be gone or another."""
+        self._found, used = looked
+        known = {key: known for key, known in self._known.items() if not isinstance(known, StudioError)}
+        self._known = {**known, **used}
         self.changed.emit()
 
     def _on_told(self, paths: tuple[Path, ...], are_adapters: list[bool]) -> None:
@@ -302,6 +320,10 @@ def too_many() -> RequestError:
     """That no further adapter can be added."""
     detail = f"there are {MAX_ADAPTERS}, and no more are taken"
     return RequestError("There are too many adapters", detail, "Remove one first.", param=PARAM)
+
+
+def _key_of(adapter: Adapter) -> _Key:
+    return adapter.ref, adapter.sha256
 
 
 def _unless_cancelled(work: Callable[[], _Chosen]) -> _Chosen | None:

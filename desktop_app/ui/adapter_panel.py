@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QFileDialog, QLabel, QMenu, QPushButton, QVBoxLayo
 
 from desktop_app.core.adapter import AdapterInfo, line_of
 from desktop_app.core.conditions import MAX_ADAPTERS, Adapter
-from desktop_app.core.errors import ImageError, RequestError
+from desktop_app.core.errors import ImageError, RequestError, StudioError
 from desktop_app.core.families import family_named
 from desktop_app.core.params import PARAM_SPECS
 from desktop_app.core.variation import Variation
@@ -71,12 +71,13 @@ class AdapterPanel(QWidget):
         self._find_variation = find_variation
         self._icons = icons
         self.rows: list[AdapterRow] = []
+        self._offered: list[Offer] = []
         self.add = QPushButton(self.tr("Add an adapter"))
         self.add.setObjectName("addAdapterButton")
         self.menu = QMenu(self)
         self.menu.setObjectName("addAdapterMenu")
         self.menu.setToolTipsVisible(True)
-        self.menu.aboutToShow.connect(self._fill_menu)
+        self.menu.aboutToShow.connect(self._on_menu_shown)
         self.add.setMenu(self.menu)
         self._list = QVBoxLayout()
         self._list.setSpacing(GRID)
@@ -149,6 +150,8 @@ class AdapterPanel(QWidget):
 
     def _refresh(self, _change: object = None) -> None:
         adapters = self._document.params.adapters
+        if self.menu.isVisible() and self._offers() != self._offered:
+            self._fill_menu()
         info = self._document.checkpoint_info
         family = family_named(info.family) if info else None
         reason = param_text(family.reason(PARAM)) if family else ""
@@ -214,11 +217,16 @@ class AdapterPanel(QWidget):
         row.dropped.connect(partial(self._on_dropped, row))
         row.large_requested.connect(partial(self._on_large_requested, row))
 
+    def _offers(self) -> list[Offer]:
+        """Those that can be added; of one in use, what its file has become."""
+        shelf = self._shelf
+        used = {each.ref for each in self._document.params.adapters if not isinstance(shelf.known(each), StudioError)}
+        return [offer for offer in shelf.offers() if offer.ref not in used]
+
     def _fill_menu(self) -> None:
         """Those in the folder, the fitting ones first; then how others come in."""
         self.menu.clear()
-        used = {adapter.ref for adapter in self._document.params.adapters}
-        offers = [offer for offer in self._shelf.offers() if offer.ref not in used]
+        self._offered = offers = self._offers()
         for offer in offers:
             self._offer(offer)
         if not offers:
@@ -244,6 +252,11 @@ class AdapterPanel(QWidget):
         if info and line_of(info.family) in offer.info.families:
             return self.tr("for another checkpoint")  # of the same family, with words of another width
         return self.tr("for %1").replace("%1", offer.info.family_text or self.tr("another family"))
+
+    def _on_menu_shown(self) -> None:
+        """There may be other files by now; then it is filled anew."""
+        self._fill_menu()
+        self._shelf.look()
 
     def _on_fold_toggled(self, is_open: bool) -> None:
         if is_open:

@@ -28,6 +28,7 @@ from desktop_app.ui.dialogs import AboutDialog, RestoreDialog, UrlDialog, show_f
 from desktop_app.ui.shortcuts_dialog import ShortcutsDialog
 
 if TYPE_CHECKING:
+    from desktop_app.studio.jobs import Job
     from desktop_app.ui.main_window import MainWindow
 
 NEEDS_RESULT = ("export", "reveal", "copy", "copy_settings", "use_as_init", "restore", "trash")
@@ -349,8 +350,10 @@ class Commands(QObject):
     def _on_pool_failed(self, _key: object, error: StudioError) -> None:
         self._window.show_error(error)
 
-    def _on_job_failed(self, _job: object, error: StudioError) -> None:
+    def _on_job_failed(self, job: Job, error: StudioError) -> None:
         self._window.banner.show_error(error)
+        if any(stage.adapters for stage in job.request.stages):
+            self._window.parts.adapters.look()  # one may be gone, or another: its row says so then
 
     def _on_job_finished(self, _job: object, variation: Variation) -> None:
         self._window.params_panel.seed.set_last(variation.request.seed)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from desktop_app.core.adapter import AdapterInfo, active, check_adapters, misfit, unused_adapters
+from desktop_app.core.adapter import AdapterInfo, active, check_adapters, misfit, named_for_good, unused_adapters
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.conditions import Adapter, AdapterKind
 from desktop_app.core.errors import CheckpointError, RequestError
@@ -134,3 +134,13 @@ def test_each_family_that_takes_adapters_is_one_that_they_are_for():
         "Z-Image",
     }
     assert {line_of(family.label) for family in FAMILIES if family.adapters} <= lines
+
+
+def test_a_request_names_what_nobody_has_read_by_its_file_and_contents():
+    infos = {"ink": replace(DOG, ref="/there/ink.safetensors", sha256="a1"), "style": replace(STYLE, sha256="b2")}
+    given = (Adapter(LORA, "ink", 0.5), Adapter(WORD, "style", sha256="c3"), Adapter(WORD, "style", token="<my>"))
+    named = named_for_good(given, lambda adapter: infos[adapter.ref])
+    assert named[0] == Adapter(LORA, "/there/ink.safetensors", 0.5, sha256="a1")
+    assert named[1] == Adapter(WORD, "style", sha256="c3", token="<style>")
+    assert (named[2].sha256, named[2].token) == ("b2", "<my>")
+    assert named_for_good(given, None) == given

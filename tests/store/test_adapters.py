@@ -13,6 +13,7 @@ from tiny_adapters import training_metadata, write_ip_adapter, write_lora, write
 
 from desktop_app.core.conditions import Adapter, AdapterKind
 from desktop_app.core.errors import Cancelled, CheckpointError, StoreError
+from desktop_app.store import adapters
 from desktop_app.store.adapter_header import read_adapter
 from desktop_app.store.adapters import AdapterStore
 
@@ -381,9 +382,28 @@ def test_where_the_name_is_another_ones_now_the_same_contents_are_taken(store, p
     assert store.find(chosen).path.name == "renamed.safetensors"
 
 
-def test_without_a_hash_the_file_is_taken_as_it_is(store, lora):
-    found = store.find(Adapter(LORA, store.bring_in(lora)))
-    assert found.note == ""
+def test_without_a_hash_the_file_is_taken_as_it_is_and_told_how_to_find_it_again(store, lora, monkeypatch):
+    ref = store.bring_in(lora)
+    assert store.find(Adapter(LORA, ref)).note == ""
+    assert (store.find(Adapter(LORA, ref)).info.ref, store.find(Adapter(LORA, ref)).info.sha256) == (
+        ref,
+        store.hash_of(ref),
+    )
+    monkeypatch.chdir(lora.parent)
+    assert store.find(Adapter(LORA, lora.name)).info.ref == ref  # the folder of adapters comes first
+    lora.rename(lora.with_name("other.safetensors"))
+    assert store.find(Adapter(LORA, "other.safetensors")).info.ref == str(lora.with_name("other.safetensors"))
+
+
+def test_a_header_is_read_once_as_long_as_the_file_stays(store, lora, pipeline, monkeypatch):
+    read = []
+    monkeypatch.setattr(adapters, "read_adapter", lambda path, ref: read.append(path) or read_adapter(path, ref))
+    ref = store.bring_in(lora, in_place=True)
+    read.clear()
+    assert store.describe(ref) == store.survey()[ref]
+    assert read == [lora]
+    write_lora(pipeline, lora, rank=2)
+    assert store.describe(ref).rank == 2
 
 
 def test_a_checkpoint_is_not_taken_for_an_adapter(store, tmp_path, lora):

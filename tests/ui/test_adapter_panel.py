@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from support import make_picture
 from desktop_app.core.conditions import MAX_ADAPTERS, Adapter, AdapterKind
 from desktop_app.core.errors import CheckpointError, ImageError, RequestError
 from desktop_app.core.request import hash_pixels
+from desktop_app.studio.jobs import Job
 from desktop_app.studio.qimage import to_qimage
 from desktop_app.ui.control_thumb import ControlImageDialog
 
@@ -231,6 +233,57 @@ def test_a_misfit_opens_the_panel_when_generating(qtbot, window, folder):
 def test_a_file_that_is_gone_is_told_in_its_row(qtbot, window, panel):
     window.document.set_params("x", adapters=(Adapter(LORA, "gone.safetensors"),))
     qtbot.waitUntil(lambda: "cannot be found" in panel.rows[0].problem.text())
+
+
+def replace_file(path, **metadata):
+    write_lora(path, **metadata)
+    os.utime(path, (1, 1))
+
+
+def test_a_file_that_was_replaced_or_removed_is_told_in_its_row_when_the_disk_is_looked_at(
+    qtbot, window, panel, add, folder
+):
+    row = add("dog")
+    replace_file(folder / "dog.safetensors", title="other")
+    window.parts.adapters.look()
+    qtbot.waitUntil(lambda: "has changed" in row.problem.text())
+    assert window.document.plan().error.param == "adapters"
+    (folder / "dog.safetensors").unlink()
+    window.parts.adapters.look()
+    qtbot.waitUntil(lambda: "cannot be found" in row.problem.text())
+
+
+def test_when_a_job_fails_its_adapters_are_looked_at(qtbot, window, panel, add, folder):
+    row = add("dog")
+    (folder / "dog.safetensors").unlink()
+    window.parts.jobs.failed.emit(Job(window.document.make_requests()[0]), ImageError("Why"))
+    qtbot.waitUntil(lambda: "cannot be found" in row.problem.text())
+
+
+def test_a_file_that_was_replaced_is_offered_and_added_again_with_its_weight(qtbot, window, panel, add, folder):
+    add("dog").weight.setValue(0.4)
+    (before,) = adapters(window)
+    replace_file(folder / "dog.safetensors", title="other")
+    window.parts.adapters.look()
+    qtbot.waitUntil(lambda: panel.rows[0].problem.text() != "")
+    panel._fill_menu()
+    entries(panel.menu)["dog"].trigger()
+    qtbot.waitUntil(lambda: adapters(window)[0].sha256 != before.sha256)
+    assert adapters(window) == (replace(before, sha256=adapters(window)[0].sha256),)
+    assert panel.rows[0].problem.text() == ""
+    window.document.undo_stack.undo()
+    assert adapters(window) == (before,)
+
+
+def test_a_file_that_comes_while_the_menu_is_open_is_in_it(qtbot, window, panel, folder):
+    panel.menu.popup(panel.mapToGlobal(panel.rect().center()))
+    qtbot.waitUntil(lambda: "dog" in entries(panel.menu))
+    write_lora(folder / "late.safetensors")
+    assert "late" not in entries(panel.menu)
+    panel.menu.close()
+    panel.menu.popup(panel.mapToGlobal(panel.rect().center()))
+    qtbot.waitUntil(lambda: "late" in entries(panel.menu))
+    panel.menu.close()
 
 
 def test_where_the_family_takes_none_they_can_be_switched_off_and_removed(panel, add, pretend):
