@@ -14,7 +14,7 @@ from PySide6.QtGui import QUndoStack
 from desktop_app.core.adapter import DescribeAdapter
 from desktop_app.core.checkpoint import STARTER, CheckpointInfo
 from desktop_app.core.engine import CancelFlag
-from desktop_app.core.errors import CheckpointError, CheckpointMissing, RequestError, StudioError
+from desktop_app.core.errors import CheckpointError, RequestError, StudioError
 from desktop_app.core.mask import as_rgb
 from desktop_app.core.outpaint import OVERLAP, Margins
 from desktop_app.core.parameters import read_generation_text
@@ -32,25 +32,21 @@ from desktop_app.store.gallery import GalleryStore
 from desktop_app.store.session import SessionStore
 from desktop_app.store.tokens import Words
 from desktop_app.studio.autosave import Autosave
+from desktop_app.studio.chosen_checkpoint import ChosenCheckpoint, NotRead
 from desktop_app.studio.edits import Scene, SetInitImage, SetParams
 from desktop_app.studio.mask_file import MaskFile
 from desktop_app.studio.mask_layer import MaskLayer
 from desktop_app.studio.mask_work import MaskWork
 from desktop_app.studio.opener import InitImage, Source, open_source, read_settings
 from desktop_app.studio.plan import RunPlan, known_checkpoint, make_plan
-from desktop_app.studio.pool import PoolRunner
 from desktop_app.studio.qimage import from_grey
 from desktop_app.studio.restoring import INIT_IMAGE, MASK, restored_params
 from desktop_app.studio.scene_opener import Opening, SceneOpener
 from desktop_app.studio.scenes import LoadMask, OpenedScene, extend_scene, mask_name, open_scene
-from desktop_app.studio.tokens import KnownCheckpoint, TokenCount, read_checkpoint
+from desktop_app.studio.tokens import TokenCount
 
 SESSION_NAME = "document"
 UNDO_LIMIT = 200
-
-
-class _NotRead(Exception):
-    """A checkpoint that the plan needs is still being read from disk."""
 
 
 class Document(QObject):
@@ -92,21 +88,18 @@ class Document(QObject):
         self.mask_work = MaskWork(self.mask, gallery, lambda: self._init_image, self)
         self._mask_ref: tuple[int, ImageRef] | None = None
         self._expected_ref: ImageRef | None = None
-        self._checkpoint: KnownCheckpoint | None = None
-        self._checkpoint_error: StudioError | None = None
+        self._chosen = ChosenCheckpoint(checkpoints, self)
+        self._chosen.changed.connect(self.checkpoint_changed)
         self._opener = SceneOpener(self)
         self._opener.opened.connect(self._on_opened)
         self._opener.failed.connect(self._on_open_failed)
         self._opener.opening_changed.connect(self.opening_changed)
-        self._partners: dict[str, CheckpointInfo | StudioError | None] = {}
-        self._reader = self._runner(self._on_checkpoint_read, self._on_checkpoint_failed)
-        self._partner_reader = self._runner(self._on_partner_known, self._on_partner_known)
         self._mask_file = MaskFile(session)
         self._autosave = Autosave(session, SESSION_NAME, self._snapshot, self)
         self._autosave.failed.connect(self.error_raised)
         self.mask.state_changed.connect(self._autosave.touch)
         self.mask_work.error_raised.connect(self.error_raised)
-        self._read_checkpoint()
+        self._chosen.choose(self._params.checkpoint)
 
     # What there is --------------------------------------------------------------------------------
 
@@ -128,12 +121,12 @@ class Document(QObject):
     @property
     def checkpoint_info(self) -> CheckpointInfo | None:
         """What is known of the chosen checkpoint; None until it is read, or when it cannot be."""
-        return self._checkpoint.info if self._checkpoint else None
+        return self._chosen.info
 
     @property
     def checkpoint_error(self) -> StudioError | None:
         """Why the chosen checkpoint cannot be used."""
-        return self._checkpoint_error
+        return self._chosen.error
 
     @property
     def recipe(self) -> Recipe | None:
@@ -145,8 +138,7 @@ class Document(QObject):
     @property
     def missing(self) -> tuple[str, ...]:
         """REFs of the hub that the values need, where one of them is not on this machine; the others may be."""
-        known = (self._checkpoint_error, *self._partners.values())
-        absent = {error.ref for error in known if isinstance(error, CheckpointMissing)}
+        absent = self._chosen.absent
         params, recipe = self._params, self.recipe
         used = {*refs_used(params)} | self._named_prior()
         needs = recipe.refs if recipe else ()
@@ -161,7 +153,7 @@ class Document(QObject):
     def plan(self, params: Params | None = None) -> RunPlan:
         """What would run now, or with ``params``, which paint with the same checkpoint."""
         params = params or self._params
-        if self._checkpoint is None and self._checkpoint_error is None:
+        if not self._chosen.is_read:
             return RunPlan(params.steps, 0)
         size = self._init_image.ref.size if self._init_image else None
         try:
@@ -169,17 +161,22 @@ class Document(QObject):
                 params,
                 size,
                 self.checkpoint_info,
-                self._checkpoint_error,
-                self._describe_partner,
+                self.checkpoint_error,
+                self._chosen.describe_partner,
                 self.describe_adapters(),
                 has_mask=not self.mask.is_empty,
             )
-        except _NotRead:
+        except NotRead:
             return RunPlan(params.steps, 0)
 
     def count_tokens(self, text: str) -> TokenCount:
         """How much of ``text`` the chosen checkpoint reads."""
-        return self._checkpoint.count(text, self.taught_words()) if self._checkpoint else TokenCount()
+        known = self._chosen.known
+        return known.count(text, self.taught_words()) if known else TokenCount()
+
+    def read_checkpoints_again(self) -> None:
+        """Look anew at the chosen checkpoint, prior and refiner: something was downloaded or removed."""
+        self._chosen.read_again()
 
     def make_requests(self, count: int | None = None) -> list[Request]:
         """One request for each picture, resolved to the last seed. Raises `RequestError`, `StoreError`."""
@@ -196,15 +193,14 @@ class Document(QObject):
         return requests
 
     def _requests(self, params: Params) -> list[Request]:
-        if self._checkpoint is None and self._checkpoint_error is None:
-            self._describe_now()
-        info = known_checkpoint(self.checkpoint_info, self._checkpoint_error)
+        self._chosen.read_now()
+        info = known_checkpoint(self.checkpoint_info, self.checkpoint_error)
         ref = self._init_image.ref if self._init_image else None
         return build_requests(
             params,
             ref,
             info,
-            describe=self._describe_partner_now,
+            describe=self._chosen.describe_partner_now,
             mask=self._keep_mask(),
             describe_adapter=self.describe_adapter_now,
             styles=self.styles,
@@ -323,7 +319,7 @@ class Document(QObject):
         is_other_checkpoint = params.checkpoint != self._params.checkpoint
         self._params = params
         if is_other_checkpoint:
-            self._read_checkpoint()
+            self._chosen.choose(params.checkpoint)
         self._autosave.touch()
         self.params_changed.emit(params)
 
@@ -377,58 +373,6 @@ class Document(QObject):
         if opening.params is not None:
             self._push_params(opening.text, opening.params)
 
-    # The checkpoint -------------------------------------------------------------------------------
-
-    def read_checkpoints_again(self) -> None:
-        """Look anew at the chosen checkpoint, prior and refiner: something was downloaded or removed."""
-        self._partners.clear()
-        self._read_checkpoint()
-
-    def _read_checkpoint(self) -> None:
-        self._checkpoint = None
-        self._checkpoint_error = None
-        ref = self._params.checkpoint
-        self._reader.start(ref, partial(read_checkpoint, ref, self._checkpoints))
-        self.checkpoint_changed.emit()
-
-    def _describe_now(self) -> None:
-        """For who cannot wait for the pool."""
-        try:
-            self._checkpoint = KnownCheckpoint(self._checkpoints.describe(self._params.checkpoint), None)
-        except CheckpointError as e:
-            self._checkpoint_error = e
-
-    def _on_checkpoint_read(self, ref: str, known: KnownCheckpoint) -> None:
-        if ref == self._params.checkpoint:
-            self._checkpoint = known
-            self.checkpoint_changed.emit()
-
-    def _on_checkpoint_failed(self, ref: str, error: StudioError) -> None:
-        if ref == self._params.checkpoint:
-            self._checkpoint_error = error
-            self.checkpoint_changed.emit()
-
-    def _describe_partner(self, ref: str) -> CheckpointInfo:
-        """A prior or refiner, as it was read; raises `_NotRead`, and `checkpoint_changed` follows, until it is."""
-        if ref not in self._partners:
-            self._partners[ref] = None
-            self._partner_reader.start(ref, partial(self._checkpoints.describe, ref))
-        known = self._partners[ref]
-        if known is None:
-            raise _NotRead
-        if isinstance(known, StudioError):
-            raise known
-        return known
-
-    def _describe_partner_now(self, ref: str) -> CheckpointInfo:
-        """For who cannot wait for the pool."""
-        known = self._partners.get(ref)
-        return known if isinstance(known, CheckpointInfo) else self._checkpoints.describe(ref)
-
-    def _on_partner_known(self, ref: str, known: CheckpointInfo | StudioError) -> None:
-        self._partners[ref] = known
-        self.checkpoint_changed.emit()
-
     # Session --------------------------------------------------------------------------------------
 
     def restore_session(self) -> None:
@@ -464,8 +408,7 @@ class Document(QObject):
         self._opener.drop()
         self._opener.wait()
         self.mask_work.close()
-        self._reader.wait()
-        self._partner_reader.wait()
+        self._chosen.wait()
         self._expected_ref = expected
         self.flush()
         self.mask.close()
@@ -481,12 +424,6 @@ class Document(QObject):
             "init_image": ref.to_json() if ref else None,
             "mask": keep(),
         }
-
-    def _runner(self, done: Callable[..., None], failed: Callable[..., None]) -> PoolRunner:
-        runner = PoolRunner(self)
-        runner.finished.connect(done)
-        runner.failed.connect(failed)
-        return runner
 
 
 def _first_params(recipes: list[Recipe]) -> Params:

@@ -153,7 +153,7 @@ def pretend(window):
     def be(family: str, **changes):
         document = window.document
         known = replace(document.checkpoint_info, family=family, **changes)
-        document._checkpoint = replace(document._checkpoint, info=known)
+        document._chosen.known = replace(document._chosen.known, info=known)
         document.checkpoint_changed.emit()
         return known
 
