@@ -109,6 +109,7 @@ def open_window(
         with closing(CheckpointWork(access)) as work:
             window = CheckpointsWindow(model, downloads, work, token, icons)
             qtbot.addWidget(window)
+            window.brought_in.connect(window.bring_in)
             with qtbot.waitSignal(model.surveyed):
                 window.show()
             yield window

@@ -29,6 +29,7 @@ class CheckpointDesk(QObject):
         self._settings = window.settings
         self._opened: CheckpointsWindow | None = None
         self._used_when_here: set[str] = set()
+        self._brought_there: set[Path] = set()
         actions = window.actions_by_id
         actions["checkpoints"].triggered.connect(self.open)
         actions["import_checkpoint"].triggered.connect(self._on_import)
@@ -56,6 +57,7 @@ class CheckpointDesk(QObject):
         if self._opened is None:
             parts = self._parts
             self._opened = CheckpointsWindow(parts.model, parts.downloads, parts.work, parts.token, self._window.icons)
+            self._opened.brought_in.connect(self._on_brought_there)
             self._opened.use_requested.connect(self._document.choose_checkpoint)
             self._opened.network_toggled.connect(partial(self._settings.set, "network"))
             self._show_used()
@@ -73,6 +75,7 @@ class CheckpointDesk(QObject):
         """Take in what was dropped or chosen here: the last of several checkpoints paints when it is in, and adapters
         are added to those in use.
         """
+        self._brought_there -= set(paths)
         self._window.parts.adapters.tell_apart(paths)
 
     def download_missing(self) -> None:
@@ -107,11 +110,21 @@ class CheckpointDesk(QObject):
         self._shown_missing = self._document.missing
         self._window.prompt_panel.show_missing([(ref, self._parts.model.size_of(ref)) for ref in self._missing()])
 
+    def _on_brought_there(self, paths: list[Path]) -> None:
+        """In the Checkpoints window, where a checkpoint that comes does not paint at once."""
+        self._brought_there |= set(paths)
+        self._window.parts.adapters.tell_apart(paths)
+
     def _on_told_apart(self, adapters: list[Path], checkpoints: list[Path]) -> None:
+        there = self._brought_there & {*adapters, *checkpoints}
+        self._brought_there -= there
         if adapters:
             self._window.adapter_panel.bring_in(adapters)
+        if (told := [path for path in adapters if path in there]) and self._opened:
+            self._opened.tell_adapters(told)
         if checkpoints:
-            self._used_when_here = {str(path) for path in checkpoints[-1:]}
+            if not there:
+                self._used_when_here = {str(path) for path in checkpoints[-1:]}
             self.open().bring_in(checkpoints)
 
     def _on_import(self) -> None:

@@ -20,7 +20,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QDialog, QFileDialog, QMenu, QSplitter, QVBoxLayout, QWidget
 
-from desktop_app.core.errors import StudioError
+from desktop_app.core.errors import RequestError, StudioError
 from desktop_app.studio.checkpoint_model import CheckpointModel
 from desktop_app.studio.checkpoint_rows import RowFilter, hub_id
 from desktop_app.studio.checkpoint_work import CheckpointWork, Task, WorkKind
@@ -56,6 +56,8 @@ class CheckpointsWindow(QWidget):
     use_requested = Signal(str)
     """The REF of the checkpoint that shall paint."""
     network_toggled = Signal(bool)
+    brought_in = Signal(list)
+    """Files and folders that were dropped or chosen here; those that are checkpoints come back by `bring_in`."""
 
     def __init__(
         self,
@@ -135,6 +137,13 @@ class CheckpointsWindow(QWidget):
         """Import files, use folders where they are."""
         for path in paths:
             self._work.bring_in(path)
+
+    def tell_adapters(self, paths: list[Path]) -> None:
+        """Say that ``paths`` are no checkpoints, and where they have gone."""
+        names = ", ".join(path.name for path in paths)
+        title = self.tr("This is an adapter, not a checkpoint") if len(paths) == 1 else self.tr("These are adapters")
+        hint = self.tr("It goes to Adapters in the main window.")
+        self.banner.show_error(RequestError(title, names, hint))
 
     def select(self, ref: str) -> bool:
         """Select the row of ``ref``; whether there is one."""
@@ -291,7 +300,7 @@ class CheckpointsWindow(QWidget):
         if paths:
             event.setDropAction(Qt.DropAction.CopyAction)
             event.accept()
-            self.bring_in(paths)
+            self.brought_in.emit(paths)
 
     # Slots ----------------------------------------------------------------------------------------
 
@@ -314,7 +323,7 @@ class CheckpointsWindow(QWidget):
         title, kinds = self.tr("Import checkpoint"), self.tr("Checkpoints (*.safetensors)")
         name, _kind = QFileDialog.getOpenFileName(self, title, str(Path.home()), kinds)
         if name:
-            self.bring_in([Path(name)])
+            self.brought_in.emit([Path(name)])
 
     def _on_folder_requested(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, self.tr("Use checkpoint folder"), str(Path.home()))

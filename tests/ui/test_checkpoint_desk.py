@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
+from hostile import write_header
 from hub_server import HubServer
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
@@ -152,6 +154,33 @@ def test_a_pickle_that_is_dropped_is_refused_as_one_and_not_as_a_picture(qtbot, 
     qtbot.waitUntil(opened.banner.isVisible)
     assert any("can run any program" in label.text() for label in opened.banner.findChildren(QLabel))
     assert not window.banner.isVisible()
+
+
+def write_lora(path):
+    layer = "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k"
+    entries, end = {}, 0
+    for name, shape in ((f"{layer}.lora_A.weight", [4, 128]), (f"{layer}.lora_B.weight", [8, 4])):
+        begin, end = end, end + 2 * shape[0] * shape[1]
+        entries[name] = {"dtype": "F16", "shape": shape, "data_offsets": [begin, end]}
+    write_header(path, json.dumps(entries).encode(), body=bytes(end))
+    return path
+
+
+def test_an_adapter_that_is_dropped_on_the_checkpoints_window_is_imported_as_one(qtbot, open_window, tmp_path):
+    window = open_window()
+    opened = window.checkpoint_desk.open()
+    folder = tmp_path / "mine"
+    shutil.copytree(STARTER, folder)
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in (write_lora(tmp_path / "ink.safetensors"), folder)])
+    how = (Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    QApplication.sendEvent(opened, QDragEnterEvent(QPoint(60, 60), *how))
+    QApplication.sendEvent(opened, QDropEvent(QPointF(60, 60), *how))
+    qtbot.waitUntil(lambda: [each.ref for each in window.document.params.adapters] == ["ink.safetensors"])
+    assert "ink.safetensors" in opened.banner.error.detail
+    assert "Adapters" in opened.banner.error.hint
+    qtbot.waitUntil(lambda: opened.view.model().row_of(str(folder)) >= 0)
+    assert window.document.params.checkpoint == "starter"  # it was not dropped on the work
 
 
 def test_use_in_the_checkpoints_window_is_an_edit_of_the_document(open_window):
