@@ -146,6 +146,7 @@ class CardHeader(QWidget):
     def show_value(self, number: int, title: str, *, is_on: bool, is_folded: bool) -> None:
         """Name the card by its place in the chain and its kind."""
         self.title.setText(f"{number} · {title}")
+        self.title.setToolTip(title)
         role = "heading" if is_on else "caption"
         if self.title.property("role") != role:
             set_role(self.title, role)

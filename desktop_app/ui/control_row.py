@@ -269,7 +269,8 @@ class ControlRow(QFrame):
         self.ready.setChecked(not control.derive)
         self._show_source(control, is_opening=facts.is_opening)
         nets = control_nets(control, facts.base, facts.infos)
-        self.net.show_value(control.checkpoint, nets)
+        none = self.tr("No ControlNet fits this checkpoint: they are made for Stable Diffusion 1, 2 and XL.")
+        self.net.show_value(control.checkpoint, nets, none if facts.base else "")
         self.annotator.show_value(control.annotator, annotators(control, facts.infos))
         for name, slider in self.sliders.items():
             if abs(slider.value() - getattr(control, name)) > 1e-9:

@@ -89,7 +89,7 @@ class ControlThumb(QAbstractButton):
 
 
 class _Large(QWidget):
-    """Draws a picture as large as there is room for, never larger than it is."""
+    """Draws a picture as large as there is room for; a small one larger than it is, each pixel a whole square."""
 
     def __init__(self, image: QImage) -> None:
         super().__init__()
@@ -106,7 +106,8 @@ class _Large(QWidget):
         image = self._image
         if image.width() > room.width() or image.height() > room.height():
             image = _fitted(image, room)
-        size = image.size().toSizeF() / ratio
+        times = max(min(room.width() // image.width(), room.height() // image.height()), 1)
+        size = image.size().toSizeF() * times / ratio
         left, top = (self.width() - size.width()) / 2, (self.height() - size.height()) / 2
         painter.drawImage(QRectF(left, top, size.width(), size.height()), image)
 

@@ -32,10 +32,10 @@ from desktop_app.ui.texts import QT_TRANSLATE_NOOP, plural
 from desktop_app.ui.theme import GRID
 
 RESTORE_PARTS: tuple[tuple[str, str], ...] = (
-    ("prompt", QT_TRANSLATE_NOOP("RestoreDialog", "&Prompt and negative prompt")),
-    ("params", QT_TRANSLATE_NOOP("RestoreDialog", "&Values: strength, guidance, steps, scheduler, checkpoint")),
+    ("prompt", QT_TRANSLATE_NOOP("RestoreDialog", "&Prompt, negative prompt and style")),
+    ("params", QT_TRANSLATE_NOOP("RestoreDialog", "&Values, checkpoint, chain, control images, adapters")),
     ("seed", QT_TRANSLATE_NOOP("RestoreDialog", "&Seed")),
-    ("size", QT_TRANSLATE_NOOP("RestoreDialog", "Si&ze and fit")),
+    ("size", QT_TRANSLATE_NOOP("RestoreDialog", "Working si&ze")),
     ("init image", QT_TRANSLATE_NOOP("RestoreDialog", "&Init image")),
     ("mask", QT_TRANSLATE_NOOP("RestoreDialog", "&Mask, with its feather and surroundings")),
 )
@@ -101,6 +101,7 @@ class RestoreDialog(QDialog):
             if image is None:
                 self._boxes[part].setChecked(False)
                 self._boxes[part].setEnabled(False)
+                self._boxes[part].setToolTip(self.tr("The result was made without one"))
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
         buttons.addButton(self.tr("Restore"), QDialogButtonBox.ButtonRole.AcceptRole)
         buttons.accepted.connect(self.accept)
@@ -194,6 +195,7 @@ class AboutDialog(QDialog):
 
     def _tabs(self, licences: dict[str, str]) -> QTabWidget:
         tabs = QTabWidget()
+        tabs.setAccessibleName(self.tr("What it is made of, and the licences"))
         made_of = self.tr(
             "Qt %1 and PySide6 %2 (LGPL-3.0), PyTorch (BSD-3-Clause), diffusers, transformers, accelerate, "
             "safetensors, tokenizers and huggingface_hub (Apache-2.0), Pillow (MIT-CMU), superqt (BSD-3-Clause), "

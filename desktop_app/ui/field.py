@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.errors import RequestError
@@ -81,6 +81,8 @@ class Field(QWidget):
         self._reason = ""
         text, self._tip = words(param)
         describe(self._control, param)
+        if isinstance(self._control, QPushButton):
+            self._control.setAccessibleName("")  # it is called what it says
         self._label = QLabel(text)
         self._label.setBuddy(self._control)
         self._label.setToolTip(self._tip)

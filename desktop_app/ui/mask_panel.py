@@ -96,6 +96,7 @@ class MaskPanel(QWidget):
         layout.addWidget(self.fields["mask_feather"])
         layout.addWidget(self.only)
         layout.addWidget(self.fields["mask_padding"])
+        layout.addSpacing(GRID // 2)
         layout.addWidget(label)
         layout.addLayout(row)
         self._guard = WheelGuard(self)

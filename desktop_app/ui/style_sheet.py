@@ -114,6 +114,7 @@ def _buttons(scheme: Scheme) -> str:
     QPushButton:focus {{ border: 2px solid {scheme.focus}; padding: 2px 13px; }}
     QPushButton:pressed, QPushButton:checked {{ background: {scheme.border}; }}
     QPushButton:disabled {{ border-color: {scheme.border}; background: transparent; }}
+    QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
     QPushButton#generateButton {{
         background: {scheme.accent}; color: {scheme.on_accent}; border: 2px solid {scheme.accent};
         padding: 5px 16px; font-weight: 600;

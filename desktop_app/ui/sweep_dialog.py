@@ -60,7 +60,8 @@ class SweepDialog(QDialog):
         note.setWordWrap(True)
         set_role(note, "caption")
         self.choices = [self._make_choice(names, f"sweepParam{number}", is_optional=number > 0) for number in range(2)]
-        self.values = [self._make_values(f"sweepValues{number}") for number in range(2)]
+        names_of_values = (self.tr("Values of the columns"), self.tr("Values of the rows"))
+        self.values = [self._make_values(f"sweepValues{number}", text) for number, text in enumerate(names_of_values)]
         self.words = QLabel()
         self.words.setWordWrap(True)
         self.words.setObjectName("sweepWords")
@@ -91,10 +92,10 @@ class SweepDialog(QDialog):
                 combo.addItem(param_text(PARAM_SPECS[param].label), param)
         return combo
 
-    def _make_values(self, name: str) -> QLineEdit:
+    def _make_values(self, name: str, spoken: str) -> QLineEdit:
         edit = QLineEdit()
         edit.setObjectName(name)
-        edit.setAccessibleName(self.tr("Its values"))
+        edit.setAccessibleName(spoken)
         return edit
 
     def _lay_out(self, heading: QLabel, note: QLabel) -> None:

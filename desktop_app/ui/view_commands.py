@@ -87,13 +87,14 @@ class ViewCommands(QObject):
         self._window.gallery_panel.search.selectAll()
 
     def _focus_next_pane(self) -> None:
-        """Prompt, canvas, strip, gallery, queue, and round again."""
+        """Prompt, canvas, strip, gallery, lineage, queue, and round again."""
         window = self._window
         panes: list[QWidget] = [
             window.prompt_panel.prompt,
             window.canvas,
             window.strip.view,
             window.gallery_panel.view,
+            window.lineage_panel.view,
             window.queue_panel.view,
         ]
         shown = [pane for pane in panes if pane.isVisible()]

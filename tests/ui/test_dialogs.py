@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
-from PySide6.QtWidgets import QCheckBox, QLabel, QLineEdit, QPlainTextEdit, QTabWidget
+from PySide6.QtWidgets import QCheckBox, QLabel, QLineEdit, QPlainTextEdit, QPushButton, QTabWidget
 from support import make_picture, make_ref, make_request
 
 from desktop_app.core.errors import StudioError
@@ -34,10 +34,28 @@ def test_the_parts_that_are_checked_are_restored(qtbot, tmp_path):
     assert "seed" not in dialog.parts()
 
 
-def test_an_init_image_that_is_none_cannot_be_restored(qtbot):
+def test_an_init_image_that_is_none_cannot_be_restored_and_it_is_said_why(qtbot):
     dialog = RestoreDialog(make_request())
     qtbot.addWidget(dialog)
     assert "init image" not in dialog.parts()
+    assert "without one" in dialog.findChild(QCheckBox, "restore_init_image").toolTip()
+
+
+def test_the_parts_are_named_by_what_they_bring_back(qtbot):
+    dialog = RestoreDialog(make_request())
+    qtbot.addWidget(dialog)
+    texts = {part: dialog.findChild(QCheckBox, f"restore_{part}").text() for part in ("prompt", "params", "size")}
+    assert "style" in texts["prompt"]
+    assert all(word in texts["params"] for word in ("chain", "control images", "adapters"))
+    assert "fit" not in texts["size"]  # it comes back with the values
+
+
+def test_the_buttons_of_dialogs_are_words_alone(qtbot, window):
+    dialog = UrlDialog(window)
+    dialog.show()
+    icons = [button.text() for button in dialog.findChildren(QPushButton) if not button.icon().isNull()]
+    dialog.close()
+    assert icons == []
 
 
 def test_all_checkpoints_of_what_is_restored_are_named(qtbot):

@@ -82,6 +82,22 @@ def test_every_control_has_a_name_for_a_screen_reader(window):
     assert nameless == []
 
 
+def test_buttons_that_add_something_are_called_what_they_say(window):
+    for panel in (window.control_panel, window.adapter_panel):
+        assert (panel.add.accessibleName() or panel.add.text()) == panel.add.text()
+
+
+def test_the_key_for_the_next_panel_comes_by_all_of_them(qtbot, window, paint_seeds):
+    paint_seeds(1)
+    qtbot.waitUntil(window.lineage_panel.view.isVisible)
+    qtbot.waitUntil(window.gallery_panel.view.isVisible)
+    seen = []
+    for _ in range(5):
+        window.actions_by_id["next_pane"].trigger()
+        seen.append(window.focusWidget().objectName())
+    assert {"promptEdit", "galleryView", "lineageView"} <= set(seen)
+
+
 def test_every_button_without_words_has_a_tip(window):
     silent = [
         button.objectName() or button.accessibleName()
