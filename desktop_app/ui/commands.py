@@ -25,6 +25,7 @@ from desktop_app.ui.animation_dialog import AnimationChoice, AnimationDialog
 from desktop_app.ui.canvas import DropZone, read_paste
 from desktop_app.ui.canvas_presenter import read_picture
 from desktop_app.ui.dialogs import AboutDialog, RestoreDialog, UrlDialog, show_folder
+from desktop_app.ui.save_place import ask_where
 from desktop_app.ui.shortcuts_dialog import ShortcutsDialog
 
 if TYPE_CHECKING:
@@ -226,11 +227,9 @@ class Commands(QObject):
     def export(self, variation: Variation) -> None:
         """Copy the file of ``variation`` to where the user says."""
         folder = Path(self._window.settings.get("last_folder") or Path.home())
-        name, _kind = QFileDialog.getSaveFileName(
-            self._window, self.tr("Export result"), str(folder / variation.path.name), self.tr("PNG picture (*.png)")
-        )
-        if name:
-            target = Path(name) if Path(name).suffix else Path(f"{name}.png")
+        proposal = folder / variation.path.name
+        target = ask_where(self._window, self.tr("Export result"), proposal, self.tr("PNG picture (*.png)"))
+        if target is not None:
             self._pool.start("export", partial(_copy_file, variation.path, target))
 
     def export_chain(self, variation: Variation) -> None:
@@ -242,11 +241,9 @@ class Commands(QObject):
     def _write_animation(self, variation: Variation, choice: AnimationChoice) -> None:
         folder = Path(self._window.settings.get("last_folder") or Path.home())
         kind = self.tr("Animation (%1)").replace("%1", f"*{choice.suffix}")
-        proposal = str(folder / f"{variation.path.stem}{choice.suffix}")
-        title = self.tr("Export chain as animation")
-        name, _kind = QFileDialog.getSaveFileName(self._window, title, proposal, kind)
-        if name:
-            target = Path(name) if Path(name).suffix else Path(f"{name}{choice.suffix}")
+        proposal = folder / f"{variation.path.stem}{choice.suffix}"
+        target = ask_where(self._window, self.tr("Export chain as animation"), proposal, kind)
+        if target is not None:
             order = AnimationOrder(
                 variation, target, choice.format, choice.seconds_each, choice.longest_side, choice.with_init
             )

@@ -13,6 +13,7 @@ from desktop_app.core.image import SUFFIXES
 from desktop_app.studio.scenes import mask_name
 from desktop_app.ui.mask_bars import TOOLS
 from desktop_app.ui.mask_tools import Tool
+from desktop_app.ui.save_place import ask_where
 
 if TYPE_CHECKING:
     from desktop_app.ui.main_window import MainWindow
@@ -71,11 +72,9 @@ class MaskCommands(QObject):
         init_image = self._document.init_image
         folder = Path(self._window.settings.get("last_folder") or Path.home())
         proposed = folder / mask_name(init_image.name if init_image else "")
-        name, _kind = QFileDialog.getSaveFileName(
-            self._window, self.tr("Save mask"), str(proposed), self.tr("PNG picture (*.png)")
-        )
-        if name:
-            self._document.mask_work.save(Path(name) if Path(name).suffix else Path(f"{name}.png"))
+        path = ask_where(self._window, self.tr("Save mask"), proposed, self.tr("PNG picture (*.png)"))
+        if path is not None:
+            self._document.mask_work.save(path)
 
     def _take_up(self, tool: Tool) -> None:
         self._tools.tool = tool

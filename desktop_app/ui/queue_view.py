@@ -7,7 +7,6 @@ from pathlib import Path
 from PySide6.QtCore import QItemSelectionModel, QPersistentModelIndex, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QDropEvent, QKeyEvent, QPainter, QPalette
 from PySide6.QtWidgets import (
-    QFileDialog,
     QHBoxLayout,
     QListView,
     QStyle,
@@ -22,6 +21,7 @@ from desktop_app.studio.jobs import Job, JobQueue, JobState
 from desktop_app.ui.empty import EmptyState
 from desktop_app.ui.icons import Icons
 from desktop_app.ui.job_texts import request_text, state_text, values_text
+from desktop_app.ui.save_place import ask_where
 from desktop_app.ui.theme import GRID
 from desktop_app.ui.thumbnail_delegate import Index
 
@@ -220,9 +220,9 @@ class QueuePanel(QWidget):
         if job is None:
             return
         title, kind = self.tr("Save the finished picture"), self.tr("PNG picture (*.png)")
-        name, _kind = QFileDialog.getSaveFileName(self, title, str(Path.home() / "underpaint.png"), kind)
-        if name:
-            self._jobs.save_result_as(job.id, Path(name if name.endswith(".png") else f"{name}.png"))
+        path = ask_where(self, title, Path.home() / "underpaint.png", kind)
+        if path is not None:
+            self._jobs.save_result_as(job.id, path)
 
     def _on_retry_clicked(self) -> None:
         job = self.current()

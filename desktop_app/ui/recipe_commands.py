@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 
+from desktop_app.ui.save_place import ask_where
+
 if TYPE_CHECKING:
     from desktop_app.ui.main_window import MainWindow
 
@@ -84,11 +86,10 @@ class RecipeCommands(QObject):
         recipe = self._document.recipe
         if recipe is None:
             return
-        place = str(Path(self._folder()) / f"{recipe.name}.toml")
-        title, kinds = self.tr("Export recipe"), self.tr("Recipes (*.toml)")
-        name, _kind = QFileDialog.getSaveFileName(self._window, title, place, kinds)
-        if name:
-            self._book.export(recipe.name, Path(name) if Path(name).suffix else Path(f"{name}.toml"))
+        proposal = Path(self._folder()) / f"{recipe.name}.toml"
+        path = ask_where(self._window, self.tr("Export recipe"), proposal, self.tr("Recipes (*.toml)"))
+        if path is not None:
+            self._book.export(recipe.name, path)
 
     def _on_remove(self) -> None:
         recipe = self._document.recipe

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt
-from PySide6.QtWidgets import QFileDialog
 
 from desktop_app.core.errors import RequestError, StudioError
 from desktop_app.core.families import family_named
 from desktop_app.core.sweep import MAX_CELLS, SWEPT, Axis, sweep
 from desktop_app.studio.qimage import to_qimage
 from desktop_app.studio.sweeps import Sweeps, SweepSheet
+from desktop_app.ui.save_place import ask_where
 from desktop_app.ui.sweep_dialog import SheetDialog, SweepDialog
 
 if TYPE_CHECKING:
@@ -112,9 +112,7 @@ class SweepCommands(QObject):
 
     def _ask_where(self, proposal: str) -> Path | None:
         folder = Path(self._window.settings.get("last_folder") or Path.home())
-        title, kind = self.tr("Save grid"), self.tr("PNG picture (*.png)")
-        name, _kind = QFileDialog.getSaveFileName(self._window, title, str(folder / proposal), kind)
-        if not name:
-            return None
-        self._window.settings.set("last_folder", str(Path(name).parent))
-        return Path(name) if Path(name).suffix else Path(f"{name}.png")
+        path = ask_where(self._window, self.tr("Save grid"), folder / proposal, self.tr("PNG picture (*.png)"))
+        if path is not None:
+            self._window.settings.set("last_folder", str(path.parent))
+        return path
