@@ -194,10 +194,12 @@ def _with_own_prompts(card: Card, index: int, seed: int) -> Card:
 
 
 def _sizes(working: Size, planned: Sequence[Planned]) -> tuple[Size, ...]:
-    """After each stage. Raises `RequestError` where they grow too large."""
+    """After each stage. Raises `RequestError` where they grow too large, or are too small to be doubled."""
     sizes = []
     width, height = working
     for each in planned:
+        if each.stage.kind is StageKind.LATENT_UPSCALE:
+            _check_doubling(each, (width, height))
         width, height = width * each.factor, height * each.factor
         sizes.append((width, height))
     if width * height > MAX_RESULT_PIXELS:
@@ -206,6 +208,15 @@ def _sizes(working: Size, planned: Sequence[Planned]) -> tuple[Size, ...]:
             "The result would be too large", detail, "Choose a smaller size, or fewer upscalers.", "width"
         )
     return tuple(sizes)
+
+
+def _check_doubling(upscaler: Planned, size: Size) -> None:
+    """Between the blocks of a latent upscaler's denoiser the least must not be a single latent."""
+    least = 2 * (upscaler.info.multiple or 1)
+    if min(size) < least:
+        detail = f"{size[0]} × {size[1]} pixels; both sides must be at least {least}"
+        hint = "Choose a larger size or picture, or another kind of upscaler."
+        raise RequestError("The picture is too small for the latent upscaler", detail, hint, "width")
 
 
 def build_requests(

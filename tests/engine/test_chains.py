@@ -419,6 +419,13 @@ def test_a_result_that_would_be_enormous_is_refused_before_it_runs(folders, path
         make(up, up, up, up, init_image=picture, width=256, height=256)
 
 
+def test_a_picture_that_is_too_small_to_be_doubled_is_refused_before_it_runs(make, tmp_path):
+    ref = make_ref(tmp_path / "small.png", make_picture((70, 33), "RGB", 1))
+    with pytest.raises(RequestError, match="too small for the latent upscaler") as caught:
+        make(card("double", StageKind.LATENT_UPSCALE), init_image=ref, first_stage=False)
+    assert "another kind of upscaler" in caught.value.hint
+
+
 def test_sizes_after_each_stage_are_known_before(folders, paths, picture):
     store = CheckpointStore(paths)
     chain = (
