@@ -22,6 +22,7 @@ from desktop_app.studio.jobs import JobQueue
 from desktop_app.studio.opener import Source
 from desktop_app.studio.settings import Settings
 from desktop_app.studio.tips import plain_tip
+from desktop_app.ui.column_area import bring_into_view
 from desktop_app.ui.control_row import ControlRow, RowFacts
 from desktop_app.ui.control_texts import mode_label
 from desktop_app.ui.control_thumb import ControlImageDialog
@@ -98,7 +99,7 @@ class ControlPanel(QWidget):
         self._about.setTextFormat(Qt.TextFormat.PlainText)
         self._about.setWordWrap(True)
         set_role(self._about, "caption")
-        self._has_any = False
+        self._has_any = self._is_awaited = False
         self.fold = FoldButton("controlsFold", param_text(spec.label), param_text(spec.tip), body)
         inside = QVBoxLayout(body)
         inside.setContentsMargins(0, 0, 0, 0)
@@ -150,6 +151,7 @@ class ControlPanel(QWidget):
         """Add a control image that is made from ``source``."""
         self.fold.setChecked(True)
         self._fold_rows()
+        self._is_awaited = True
         self._pictures.add(self._new_control(), source, name)
 
     # What is shown --------------------------------------------------------------------------------
@@ -169,8 +171,12 @@ class ControlPanel(QWidget):
             return
         while len(self.rows) > len(controls):
             self._drop_row()
+        has_new = len(self.rows) < len(controls)
         while len(self.rows) < len(controls):
             self._add_row()
+        if has_new and self._is_awaited:
+            self._is_awaited = False
+            bring_into_view(self.rows[-1])
         for number, (row, control) in enumerate(zip(self.rows, controls, strict=True)):
             facts = RowFacts(
                 base=self._document.checkpoint_info,
@@ -237,6 +243,7 @@ class ControlPanel(QWidget):
 
     def _on_add_clicked(self) -> None:
         self._fold_rows()
+        self._is_awaited = True
         controls = (*self._document.params.controls, self._new_control())
         self._document.set_params(self.tr("Add a control image"), controls=controls)
         self.rows[-1].set_open(True)

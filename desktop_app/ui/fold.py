@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, QRect, Qt
 from PySide6.QtGui import QPaintEvent
 from PySide6.QtWidgets import QStyle, QStyleOptionToolButton, QStylePainter, QToolButton, QWidget
 
+from desktop_app.ui.column_area import bring_into_view
 from desktop_app.ui.field import set_role
 
 ARROW_ROOM = 20
@@ -63,8 +64,15 @@ class FoldButton(ArrowButton):
         self.setText(text)
         self.setToolTip(tip)
         self.setAccessibleName(text)
+        self._body = body
         self.toggled.connect(body.setVisible)
+        self.clicked.connect(self._on_clicked)
         body.setVisible(False)
+
+    def _on_clicked(self, is_open: bool) -> None:
+        """Whoever opens it wants to see what is in there: it may lie below what is seen of the column."""
+        if is_open:
+            bring_into_view(self._body)
 
     def show_count(self, words: str) -> None:
         """Say ``words`` behind the title, such as how many there are; nothing where they are empty."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QGuiApplication
+from PySide6.QtWidgets import QAbstractSlider, QApplication
 from support import make_picture
 
 from desktop_app.core.conditions import MAX_CONTROLS, Control, ControlMode
 from desktop_app.core.errors import ImageError, RequestError
 from desktop_app.core.request import hash_pixels
 from desktop_app.studio.qimage import to_qimage
+from desktop_app.ui.column_area import ColumnArea
 from desktop_app.ui.control_thumb import ControlImageDialog
 
 
@@ -85,6 +87,44 @@ def test_those_of_other_families_are_greyed_out_with_the_reason(row):
     index = row.net.findData("/nets/xl")
     assert not row.net.model().item(index).isEnabled()
     assert "Stable Diffusion XL" in row.net.itemData(index, Qt.ItemDataRole.ToolTipRole)
+
+
+def is_seen_in(window, widget):
+    """Whether all of it, or as much as there is room for, is seen of the column."""
+    viewport = window.control_panel.parentWidget().parentWidget()
+    top = widget.mapTo(viewport, QPoint()).y()
+    return top >= 0 and top + min(widget.height(), viewport.height()) <= viewport.height()
+
+
+def test_one_that_is_added_is_brought_into_view(qtbot, window, panel):
+    window.show()
+    qtbot.mouseClick(panel.add, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: is_seen_in(window, panel.rows[0]))
+
+
+def test_one_that_was_dropped_on_the_canvas_is_brought_into_view(qtbot, window, panel, picture):
+    window.show()
+    panel.take_picture(picture("pose.png"), "pose.png")
+    qtbot.waitUntil(lambda: bool(panel.rows) and is_seen_in(window, panel.rows[0]))
+
+
+def test_who_scrolls_is_not_drawn_back(qtbot, window, panel):
+    window.show()
+    qtbot.mouseClick(panel.add, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: is_seen_in(window, panel.rows[0]))
+    bar = window.findChild(ColumnArea).verticalScrollBar()
+    bar.triggerAction(QAbstractSlider.SliderAction.SliderToMinimum)
+    panel.rows[0].set_open(False)
+    panel.rows[0].set_open(True)
+    QApplication.sendPostedEvents()
+    assert bar.value() == 0
+
+
+def test_what_is_opened_by_a_click_is_brought_into_view(qtbot, window, panel):
+    panel.fold.setChecked(False)
+    window.show()
+    qtbot.mouseClick(panel.fold, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: is_seen_in(window, panel.add))
 
 
 def test_another_kind_takes_its_own_control_net_and_names_the_light_way(window, row):
