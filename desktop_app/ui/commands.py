@@ -164,6 +164,7 @@ class Commands(QObject):
     def commit_typing(self) -> None:
         """Take what is typed in a control and not yet confirmed."""
         self._window.params_panel.commit_typing()
+        self._window.mask_panel.commit_typing()
         self._window.family_panel.commit_typing()
         self._window.chain_panel.commit_typing()
         self._window.control_panel.commit_typing()

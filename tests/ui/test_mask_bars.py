@@ -83,6 +83,15 @@ def test_the_panel_is_there_with_a_mask_only_and_sets_what_runs(masked):
     assert panel.isHidden()
 
 
+def test_a_soft_edge_that_is_being_typed_counts_when_the_picture_is_asked_for(qtbot, masked):
+    box = masked.findChild(MaskPanel).feather.box
+    box.setFocus()
+    box.selectAll()
+    qtbot.keyClicks(box, "25")
+    masked.commands.commit_typing()
+    assert masked.document.params.mask_feather == 25
+
+
 def test_commands_change_all_of_the_mask_by_the_pixels_of_the_panel(qtbot, masked):
     masked.findChild(MaskPanel).growth.setValue(10)
     assert trigger(qtbot, masked, "mask_grow").getbbox() == (0, 0, 210, 160)
