@@ -23,7 +23,9 @@ STYLE = """
         background: palette(highlight); color: palette(highlighted-text);
     }
     QToolButton:focus { border-color: palette(link); }
-    QFrame#modeBar QToolButton:checked:focus { border-color: palette(window-text); }
+    QFrame#maskToolBar QToolButton:checked:focus, QFrame#modeBar QToolButton:checked:focus {
+        border-color: palette(window-text);
+    }
 """
 
 HEIGHT = 36

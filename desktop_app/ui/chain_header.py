@@ -87,11 +87,14 @@ class Grip(QWidget):
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Six dots."""
+        """Six dots, and the ring of the keyboard."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         roles = QPalette.ColorRole
         is_lit = self.hasFocus() or self._is_dragging
+        if self.hasFocus():
+            painter.setPen(self.palette().color(roles.Accent))
+            painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
         painter.setBrush(self.palette().color(roles.Accent if is_lit else roles.PlaceholderText))
         painter.setPen(Qt.PenStyle.NoPen)
         middle = QRectF(self.rect()).center()

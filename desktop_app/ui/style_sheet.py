@@ -73,7 +73,9 @@ def _boxes(scheme: Scheme, arrows: str) -> str:
     QCheckBox::indicator:checked {{
         border-color: {scheme.accent}; background: {scheme.accent}; image: url("{arrows}/check.svg");
     }}
-    QCheckBox::indicator:hover, QCheckBox::indicator:focus {{ border-color: {scheme.focus}; }}
+    QCheckBox::indicator:hover {{ border-color: {scheme.focus}; }}
+    QCheckBox::indicator:focus {{ width: 12px; height: 12px; border: 2px solid {scheme.focus}; }}
+    QCheckBox::indicator:checked:focus {{ border-color: {scheme.text}; }}
     QCheckBox:focus {{ color: {scheme.focus}; }}
     QCheckBox::indicator:disabled {{ border-color: {scheme.border}; background: {scheme.window}; }}
     QCheckBox::indicator:checked:disabled {{ background: {scheme.scroll}; }}

@@ -1,11 +1,13 @@
-"""Theme: both schemes can be read."""
+"""Theme: both schemes can be read, and show where the keyboard is."""
 
 from __future__ import annotations
 
 import pytest
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QImage
+from PySide6.QtWidgets import QCheckBox
 from support import PROJECT
 
+from desktop_app.ui.chain_header import Grip
 from desktop_app.ui.theme import DARK, LIGHT, Theme
 
 
@@ -41,3 +43,23 @@ def test_a_choice_takes_effect_at_once(qtbot, qapp):
     assert qapp.palette().window().color() != light
     theme.choose("light")
     theme.deleteLater()
+
+
+@pytest.mark.parametrize("choice", ["light", "dark"])
+def test_a_checked_box_without_words_shows_that_it_has_the_keyboard(qtbot, window, choice):
+    window.theme.choose(choice)
+    for box in (QCheckBox(window), Grip()):
+        box.setParent(window)
+        if isinstance(box, QCheckBox):
+            box.setChecked(True)
+        box.show()
+        before = box.grab().toImage()
+        box.setFocus()
+        qtbot.waitUntil(box.hasFocus)
+        assert marks(box.grab().toImage(), before) >= 30
+
+
+def marks(now: QImage, before: QImage) -> int:
+    """How many pixels are clearly lighter or darker than before."""
+    places = [(x, y) for x in range(now.width()) for y in range(now.height())]
+    return sum(abs(now.pixelColor(*at).lightness() - before.pixelColor(*at).lightness()) > 30 for at in places)
