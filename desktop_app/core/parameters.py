@@ -6,19 +6,21 @@
     Negative prompt: ...
     Steps: 20, Sampler: DDIM, CFG scale: 4, Seed: 7, Size: 64x64, Model: starter, Denoising strength: 0.6
 
+A LoRA is named there by its file alone: `LoraTag` says so, and who knows the files finds it.
 What that form has no words for (cards of a chain, adapters but LoRAs, pictures) stands in the request alone.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
 from desktop_app import __version__
-from desktop_app.core.conditions import AdapterKind, Control, ControlMode
+from desktop_app.core.conditions import MAX_ADAPTER_WEIGHT, AdapterKind, Control, ControlMode
 from desktop_app.core.errors import RequestError
 from desktop_app.core.params import DEFAULT_SCHEDULER, PARAM_SPECS, Params, clean_text
 from desktop_app.core.request import Request, Stage, StageKind
@@ -73,11 +75,23 @@ _LIGHT = (ControlMode.CANNY, ControlMode.TILE)
 
 
 @dataclass(frozen=True)
+class LoraTag:
+    """A LoRA as a text names it: by its file, without folder and ending. ``text`` is how it stands there."""
+
+    name: str
+    weight: float
+    text: str
+
+
+@dataclass(frozen=True)
 class GenerationText:
-    """What a text says: ``values`` of fields of `Params`, and a sentence for each value that cannot be taken over."""
+    """What a text says: ``values`` of fields of `Params`, a sentence for each value that cannot be taken over, and the
+    ``loras`` that it names.
+    """
 
     values: dict[str, Any]
     left_out: tuple[str, ...] = ()
+    loras: tuple[LoraTag, ...] = ()
 
 
 def parameters_text(request: Request, size: tuple[int, int]) -> str:
@@ -132,7 +146,7 @@ def _control_text(control: Control) -> str:
     has_module = control.derive and (control.annotator or control.mode in _LIGHT)
     pairs = {
         "Module": _MODULES[control.mode] if has_module else "none",
-        "Model": _plain_name(control.checkpoint) or "None",
+        "Model": plain_name(control.checkpoint) or "None",
         "Weight": _number(control.weight),
         "Resize Mode": "Crop and Resize",
     }
@@ -150,10 +164,10 @@ def _control_text(control: Control) -> str:
 def _tags(stage: Stage) -> list[str]:
     """Of its LoRAs that are on."""
     loras = (adapter for adapter in stage.adapters if adapter.is_on and adapter.kind is AdapterKind.LORA)
-    return [f"<lora:{_plain_name(lora.ref)}:{_number(lora.weight)}>" for lora in loras]
+    return [f"<lora:{plain_name(lora.ref)}:{_number(lora.weight)}>" for lora in loras]
 
 
-def _plain_name(ref: str) -> str:
+def plain_name(ref: str) -> str:
     """The stem of a file or the name of a folder, without what means something in the text around it."""
     name = PurePath(ref).name.removesuffix(".safetensors")
     return re.sub(r"[:,<>\n]+", "_", name)
@@ -171,17 +185,40 @@ def read_generation_text(text: str) -> GenerationText:
     lines = clean_text(text).strip().split("\n")
     row, pairs = _find_values(lines)
     prompt, negative = _split_prompts(lines[:row])
-    tags = list(_TAG.finditer(prompt))
+    loras, left_out = _read_tags(prompt)
     if not pairs and negative is None:
         raise _not_recognised("it has neither a line of values nor a negative prompt")
     found: list[dict[str, Any]] = [{"prompt": _TAG.sub("", prompt).strip()}, {"negative_prompt": negative or ""}]
-    left_out = [f"{tag[0].strip(' ,')} is left out: add its file under Adapters." for tag in tags]
     for key, value in pairs.items():
         try:
             found.append(_read_value(key, value, pairs))
         except (ValueError, OverflowError):
             left_out.append(f"{key} {value[:40]!r} is not known here.")
-    return _keep_valid(found, left_out)
+    return replace(_keep_valid(found, left_out), loras=loras)
+
+
+def _read_tags(prompt: str) -> tuple[tuple[LoraTag, ...], list[str]]:
+    """The LoRAs that ``prompt`` names, and a sentence for each tag that cannot be taken over."""
+    loras, left_out = [], []
+    for tag in _TAG.finditer(prompt):
+        text = tag[0].strip(" ,")
+        if tag[1].lower() == "hypernet":
+            left_out.append(f"{text} is left out: hypernetworks are not supported.")
+            continue
+        try:
+            loras.append(LoraTag(tag[2].strip(), _tag_weight(tag[3] or ""), text))
+        except ValueError:
+            left_out.append(f"{text} is left out: its weight is not one number. Add its file under Adapters.")
+    return tuple(loras), left_out
+
+
+def _tag_weight(text: str) -> float:
+    """One number; several, for text encoder and denoiser, must be the same. Raises ValueError."""
+    weights = {float(part.rpartition("=")[2]) for part in text.split(":") if part.strip()} or {1.0}
+    (weight,) = weights
+    if not math.isfinite(weight) or abs(weight) > MAX_ADAPTER_WEIGHT:
+        raise ValueError(text)
+    return weight
 
 
 def _not_recognised(detail: str) -> RequestError:

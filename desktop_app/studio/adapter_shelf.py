@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
@@ -20,14 +20,18 @@ from desktop_app.core.conditions import MAX_ADAPTERS, Adapter, AdapterKind
 from desktop_app.core.errors import Cancelled, CheckpointError, RequestError, StudioError
 from desktop_app.core.families import family_named
 from desktop_app.core.image_ref import ImageRef
+from desktop_app.core.parameters import LoraTag
 from desktop_app.store.adapters import AdapterStore
 from desktop_app.store.gallery import GalleryStore
+from desktop_app.studio.adapter_tags import FoundTags, find_tags, with_found
 from desktop_app.studio.document import Document
 from desktop_app.studio.opener import InitImage, Source, open_source
 from desktop_app.studio.pool import PoolRunner
 from desktop_app.studio.qimage import to_qimage
 
 PARAM = "adapters"
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -87,15 +91,18 @@ class AdapterShelf(QObject):
         self._coming: list[str] = []
         self._openings: list[_Opening] = []
         self._cancel = threading.Event()
+        self._runners: list[PoolRunner] = []
         self._looker = self._runner(self._on_looked, self._on_failed)
         self._teller = self._runner(self._on_told, self._on_failed)
         self._reader = self._runner(self._on_read, self._on_read)
         self._chooser = self._runner(self._on_chosen, self._on_choice_failed)
+        self._namer = self._runner(self._on_named, self._on_naming_failed)
         self._opener = self._runner(self._on_opened, self._on_open_failed)
         self._thumbs = self._runner(self._on_thumb, self._on_thumb_failed)
         document.describe_adapters = self.describer
         document.describe_adapter_now = self.describe_now
         document.taught_words = self.words
+        document.take_loras = self.take_loras
 
     # What is known --------------------------------------------------------------------------------
 
@@ -170,6 +177,12 @@ class AdapterShelf(QObject):
         for path in paths:
             self._choose(path.name, partial(self._bring_in_to_add, path, in_place))
 
+    def take_loras(self, tags: Sequence[LoraTag]) -> None:
+        """Add those LoRAs of a text that are on this machine, and say which are not."""
+        self._coming += [tag.name for tag in tags]
+        self._namer.start(tuple(tags), partial(_unless_cancelled, lambda: find_tags(self._store, tags, self._cancel)))
+        self.changed.emit()
+
     def tell_apart(self, paths: Sequence[Path]) -> None:
         """Look which of ``paths`` are adapters and not checkpoints; `told_apart` follows."""
         self._teller.start(tuple(paths), lambda: [self._store.is_adapter(path) for path in paths])
@@ -190,7 +203,15 @@ class AdapterShelf(QObject):
         for opening in self._openings:
             opening.cancel.set()
         self._openings.clear()
-        for runner in (self._looker, self._teller, self._reader, self._chooser, self._opener, self._thumbs):
+        for runner in (
+            self._looker,
+            self._teller,
+            self._reader,
+            self._chooser,
+            self._namer,
+            self._opener,
+            self._thumbs,
+        ):
             runner.wait()
 
     # In the pool ----------------------------------------------------------------------------------
@@ -246,6 +267,27 @@ class AdapterShelf(QObject):
         self._coming.remove(name)
         self.error_raised.emit(error)
         self.changed.emit()
+
+    def _on_named(self, tags: tuple[LoraTag, ...], found: FoundTags | None) -> None:
+        self._forget_coming(tags)
+        if found is not None:
+            self._known |= {_key_of(adapter): info for adapter, info in found.adapters}
+            adapters = with_found(self._document.params.adapters, [adapter for adapter, _info in found.adapters])
+            if len(adapters) > MAX_ADAPTERS:
+                self.error_raised.emit(too_many())
+            self._document.set_params(self.tr("LoRAs of the text"), adapters=adapters[:MAX_ADAPTERS])
+            if found.left_out:
+                title = self.tr("Not every LoRA of the text could be taken over")
+                self.error_raised.emit(CheckpointError(title, " ".join(found.left_out), ""))
+        self.changed.emit()
+
+    def _on_naming_failed(self, tags: tuple[LoraTag, ...], error: StudioError) -> None:
+        self._forget_coming(tags)
+        self._on_failed(tags, error)
+
+    def _forget_coming(self, tags: Sequence[LoraTag]) -> None:
+        for tag in tags:
+            self._coming.remove(tag.name)
 
     def _on_looked(self, _key: object, looked: tuple[_Found, dict[_Key, AdapterInfo | CheckpointError]]) -> None:
         """What could not be found may be there now, and what was there may be gone or another."""
@@ -311,6 +353,7 @@ class AdapterShelf(QObject):
 
     def _runner(self, done: Callable[..., Any], failed: Callable[..., Any]) -> PoolRunner:
         runner = PoolRunner(self)
+        self._runners.append(runner)
         runner.finished.connect(done)
         runner.failed.connect(failed)
         return runner
@@ -326,7 +369,7 @@ def _key_of(adapter: Adapter) -> _Key:
     return adapter.ref, adapter.sha256
 
 
-def _unless_cancelled(work: Callable[[], _Chosen]) -> _Chosen | None:
+def _unless_cancelled(work: Callable[[], _T]) -> _T | None:
     """None at the end of the program."""
     try:
         return work()

@@ -15,9 +15,9 @@ from desktop_app.core.adapter import DescribeAdapter
 from desktop_app.core.checkpoint import STARTER, CheckpointInfo
 from desktop_app.core.engine import CancelFlag
 from desktop_app.core.errors import CheckpointError, RequestError, StudioError
-from desktop_app.core.mask import as_rgb
+from desktop_app.core.mask import encode
 from desktop_app.core.outpaint import OVERLAP, Margins
-from desktop_app.core.parameters import read_generation_text
+from desktop_app.core.parameters import LoraTag, read_generation_text
 from desktop_app.core.params import PARAM_SPECS, Params
 from desktop_app.core.plain_data import as_text
 from desktop_app.core.planning import build_requests, draw_seed
@@ -76,6 +76,7 @@ class Document(QObject):
         self.describe_adapters: Callable[[], DescribeAdapter | None] = lambda: None
         self.describe_adapter_now: DescribeAdapter | None = None
         self.taught_words: Callable[[], Words] = tuple
+        self.take_loras: Callable[[Sequence[LoraTag]], None] = lambda _loras: None
         self.is_online = True
         self.undo_stack = QUndoStack(self)
         self.undo_stack.setUndoLimit(UNDO_LIMIT)
@@ -211,8 +212,9 @@ class Document(QObject):
         if self.mask.is_empty or self._init_image is None:
             return None
         if self._mask_ref is None or self._mask_ref[0] != self.mask.revision:
-            name = mask_name(self._init_image.name)
-            self._mask_ref = (self.mask.revision, self._gallery.keep_init_image(as_rgb(self.mask.copy()), name))
+            mask = self._mask_file.encoded(self.mask.revision) or encode(self.mask.copy())
+            ref = self._gallery.keep_mask(mask, mask_name(self._init_image.name))
+            self._mask_ref = (self.mask.revision, ref)
         return self._mask_ref[1]
 
     # Edits ----------------------------------------------------------------------------------------
@@ -301,6 +303,8 @@ class Document(QObject):
         """Take over what generation text of any program says. Raises `RequestError` when ``text`` is none."""
         found = read_generation_text(text)
         self.set_params(self.tr("Paste settings"), **found.values)
+        if found.loras:
+            self.take_loras(found.loras)
         if found.left_out:
             title = self.tr("Not everything of the text could be taken over")
             self.error_raised.emit(

@@ -13,7 +13,7 @@ from support import make_picture, make_ref, make_request, make_result
 from desktop_app.core.conditions import Adapter, AdapterKind, Control, ControlMode
 from desktop_app.core.errors import RequestError
 from desktop_app.core.image import encode_png, read_texts
-from desktop_app.core.parameters import parameters_text, parse_parameters, read_generation_text
+from desktop_app.core.parameters import LoraTag, parameters_text, parse_parameters, read_generation_text
 from desktop_app.core.request import StageKind
 from desktop_app.core.variation import PROGRAM_KEY, read_request, read_variation, write_texts
 
@@ -121,14 +121,37 @@ def test_a_mask_is_told_as_others_call_it_and_comes_back(tmp_path):
     assert "Mask" not in parameters_text(make_request(ref, mask_feather=6), (64, 64))
 
 
-def test_loras_stand_in_the_prompt_as_others_have_them_and_are_told_when_read():
+def test_loras_stand_in_the_prompt_as_others_have_them_and_are_read_back():
     on = Adapter(AdapterKind.LORA, "/there/Soft: Light.safetensors", 0.8)
     others = (replace(on, is_on=False), Adapter(AdapterKind.TEXTUAL_INVERSION, "/there/cat.safetensors", token="cat"))
     text = parameters_text(make_request(prompt="a cat", adapters=(on, *others)), (64, 64))
     assert text.split("\n")[0] == "a cat <lora:Soft_ Light:0.8>"
     found = read_generation_text(text)
     assert found.values["prompt"] == "a cat"
-    assert found.left_out == ("<lora:Soft_ Light:0.8> is left out: add its file under Adapters.",)
+    assert found.loras == (LoraTag("Soft_ Light", 0.8, "<lora:Soft_ Light:0.8>"),)
+    assert found.left_out == ()
+
+
+@pytest.mark.parametrize(
+    ("tag", "weight"),
+    [
+        ("<lora:ink>", 1.0),
+        ("<lyco:ink:-0.5>", -0.5),
+        ("<LORA: ink :0.7:0.7>", 0.7),
+        ("<lora:ink:te=0.4:unet=0.4>", 0.4),
+        ("<lora:ink:0.7:0.2>", None),
+        ("<lora:ink:1:lbw=OUTALL>", None),
+        ("<lora:ink:nan>", None),
+        ("<lora:ink:99>", None),
+        ("<hypernet:ink:1>", None),
+    ],
+)
+def test_tags_of_other_programs_are_read_or_said_to_be_left_out(tag, weight):
+    found = read_generation_text(f"a cat {tag} in oil\nSteps: 5, Seed: 3")
+    assert found.values["prompt"] == "a cat in oil"
+    assert [(lora.name, lora.weight) for lora in found.loras] == ([("ink", weight)] if weight is not None else [])
+    assert len(found.left_out) == (weight is None)
+    assert all(tag.strip() in sentence for sentence in found.left_out)
 
 
 def test_control_images_are_told_as_the_extension_for_them_does():

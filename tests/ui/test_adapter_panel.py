@@ -409,3 +409,32 @@ def test_what_moved_is_found_by_its_contents_when_a_request_is_restored(qtbot, w
     window.document.set_params("x", adapters=(chosen,))
     qtbot.waitUntil(lambda: panel.rows[0].name.words == "hound")
     assert window.document.plan().error is None
+
+
+# Generation text -----------------------------------------------------------------------------------
+
+
+def pasted(prompt):
+    return f"{prompt}\nNegative prompt: blurry\nSteps: 5, Sampler: DDIM, CFG scale: 4, Seed: 3"
+
+
+def test_loras_of_pasted_text_are_found_by_the_names_of_their_files(qtbot, window, panel, add):
+    add("dog").on.click()
+    window.document.paste_generation_text(pasted("a cat <lora:Dog:0.6>"))
+    qtbot.waitUntil(lambda: adapters(window)[0].is_on)
+    ((kind, ref, weight, sha256),) = [(each.kind, each.ref, each.weight, each.sha256) for each in adapters(window)]
+    assert (kind, ref, weight, len(sha256)) == (LORA, "dog.safetensors", 0.6, 64)
+    assert window.document.params.prompt == "a cat"
+    assert window.parts.adapters.coming == ()
+
+
+def test_loras_of_pasted_text_that_are_not_here_or_not_clear_are_named(qtbot, window, panel, folder):
+    write_lora(folder / "other" / "dog.safetensors")
+    text = pasted("a <lora:dog:1> <lora:nowhere:0.5> <lora:style:1> <lora:xl:0.3>")
+    with qtbot.waitSignal(panel.error_raised) as told:
+        window.document.paste_generation_text(text)
+    said = told.args[0].detail
+    assert "<lora:dog:1> is left out: 2 adapters have this name, dog.safetensors, other" in said
+    assert "<lora:nowhere:0.5> is left out: no adapter has this name" in said
+    assert "style is a textual inversion" in said
+    assert [(each.ref, each.weight) for each in adapters(window)] == [("xl.safetensors", 0.3)]
