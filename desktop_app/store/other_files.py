@@ -13,11 +13,15 @@ _OTHER = "This kind of single-file checkpoint is not supported"
 
 @dataclass(frozen=True)
 class OtherFile:
-    """A title for the user, and what the file is."""
+    """A title for the user, what the file is, and what can be done with it, or empty."""
 
     title: str
     reason: str
+    hint: str = ""
 
+
+_AS_ADAPTER = "Use it as an adapter: drop it on the main window, or give it by --adapter."
+_ADAPTERS = ("a LoRA", "an IP-Adapter", "an embedding (textual inversion)")
 
 _TABLE = (
     (
@@ -61,5 +65,5 @@ def what_else(names: Iterable[str]) -> OtherFile | None:
         return OtherFile(_NO_CHECKPOINT, "it is empty")
     for title, what, pattern in _TABLE:
         if any(re.search(pattern, name) for name in names):
-            return OtherFile(title, f"it seems to be {what}")
+            return OtherFile(title, f"it seems to be {what}", _AS_ADAPTER if what in _ADAPTERS else "")
     return None

@@ -205,7 +205,7 @@ def _kind(path: Path, header: Mapping[str, Any]) -> Kind:
     """The family of the file, which has all of its parts."""
     if not _has(header, UNET + "input_blocks."):
         if found := what_else(header):
-            raise _refused(path, found.title, found.reason)
+            raise _refused(path, found.title, found.reason, found.hint or _WHAT_IS_READ)
         raise _unsupported(path, "its weights have names that are not known")
     kind = next((kind for kind in _KINDS if _has(header, _text_prefix(kind))), None)
     if kind is None and _has(header, _CLIP_XL):

@@ -183,6 +183,7 @@ def test_a_file_that_is_something_else_is_refused_by_its_name(tiny, tmp_path, te
     assert what in caught.value.detail
     assert caught.value.title
     assert caught.value.hint
+    assert ("--adapter" in caught.value.hint) == (what in ("LoRA", "IP-Adapter", "embedding"))
 
 
 # Damage ------------------------------------------------------------------------------------------
