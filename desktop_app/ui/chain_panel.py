@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QPointF, QSize, Qt, QTimer
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QScrollArea, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
 from desktop_app.core.chain import MAX_CARDS, Card
 from desktop_app.core.checkpoint import CheckpointInfo
@@ -153,7 +153,6 @@ class ChainPanel(QWidget):
         layout.addWidget(self._error)
         layout.addWidget(self._body)
         layout.addWidget(self.hint)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
 
     def _show_folding(self, _is_open: object = None) -> None:
         is_open = self.title.isChecked()

@@ -337,6 +337,15 @@ def test_what_is_wrong_is_said_in_its_card(window, panel, chain):
     assert panel.cards[1].error_text == ""
 
 
+def test_long_words_in_one_card_take_no_room_from_another(qtbot, window, panel, chain):
+    chain(Card(), Card(StageKind.PIXEL_UPSCALE, f"/models/{'a-rather-long-name-' * 8}.safetensors"))
+    unfold(panel, 0)
+    qtbot.waitUntil(lambda: panel.cards[1].error_text != "")
+    wanted = panel.cards[0].minimumSizeHint().height
+    qtbot.waitUntil(lambda: panel.cards[0].height() >= wanted())
+    qtbot.waitUntil(lambda: panel.height() == panel.heightForWidth(panel.width()))
+
+
 def test_generate_goes_to_the_card_that_cannot_be_run(window, panel, chain, qtbot):
     chain(Card(strength=0.0))
     panel.title.setChecked(False)
