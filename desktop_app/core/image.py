@@ -130,7 +130,7 @@ def thumbnail(image: Image.Image, side: int) -> Image.Image:
 
 
 def encode_png(image: Image.Image, texts: dict[str, str] | None = None, level: int = 1) -> bytes:
-    """``image``, RGB or RGBA, as PNG with ``texts``, which are UTF-8; but the generation text of other programs is
+    """``image`` (RGB, RGBA, grey) as PNG with ``texts``, which are UTF-8; but the generation text of other programs is
     Latin-1 where that can write it, since some of their readers know no other kind.
     """
     info = PngImagePlugin.PngInfo()

@@ -15,6 +15,10 @@ from desktop_app.core.errors import RequestError
 from desktop_app.core.plain_data import as_count_between, as_text
 
 MAX_SIDE = 1_000_000
+
+ROWS = 256
+"""Of a picture, that are hashed at a time."""
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 FindImages = Mapping[str, Path]
@@ -53,10 +57,14 @@ class ImageRef:
         return {**data, "origin": self.origin.to_json()} if self.origin else data
 
 
-def hash_pixels(image: Image.Image) -> str:
-    """sha-256 over mode, size and pixels, so that a lossless copy of a picture has the same hash."""
-    digest = hashlib.sha256(f"{image.mode} {image.width}x{image.height}\n".encode())
-    digest.update(image.tobytes())
+def hash_pixels(image: Image.Image, mode: str = "") -> str:
+    """sha-256 over mode, size and pixels, so that a lossless copy of a picture has the same hash; that of the picture
+    in another ``mode`` where one is given.
+    """
+    mode = mode or image.mode
+    digest = hashlib.sha256(f"{mode} {image.width}x{image.height}\n".encode())
+    for top in range(0, image.height, ROWS):  # Python lets no other thread run in the middle of a copy
+        digest.update(image.crop((0, top, image.width, min(top + ROWS, image.height))).convert(mode).tobytes())
     return digest.hexdigest()
 
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from PIL import Image, ImageChops, ImageOps
 
 from desktop_app.core.errors import ImageError
+from desktop_app.core.image import encode_png
+from desktop_app.core.image_ref import hash_pixels
 
 Box = tuple[int, int, int, int]
 Point = tuple[int, int]
@@ -107,9 +110,20 @@ def fitted(mask: Image.Image, size: Size) -> Image.Image:
     return mask if mask.size == size else mask.resize(size, Image.Resampling.BILINEAR)
 
 
-def as_rgb(mask: Image.Image) -> Image.Image:
-    """The mask as the picture that is kept: RGB with three equal bands."""
-    return Image.merge("RGB", (mask, mask, mask))
+@dataclass(frozen=True)
+class EncodedMask:
+    """A mask as a picture that can be kept: ``content`` is a grey PNG of ``size``, ``sha256`` the hash of what the
+    loader makes of it, which is RGB with three equal bands.
+    """
+
+    content: bytes
+    sha256: str
+    size: Size
+
+
+def encode(mask: Image.Image) -> EncodedMask:
+    """``mask``, ready to be kept. Of a large one it takes a moment."""
+    return EncodedMask(encode_png(mask), hash_pixels(mask, "RGB"), mask.size)
 
 
 def _widened(box: Box, pixels: int, size: Size) -> Box:

@@ -9,7 +9,7 @@ import logging
 import re
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -23,6 +23,7 @@ from send2trash import send2trash
 from desktop_app.core.engine import Result
 from desktop_app.core.errors import ImageError, StoreError, StudioError
 from desktop_app.core.image import encode_png, flatten, load_image, thumbnail
+from desktop_app.core.mask import EncodedMask
 from desktop_app.core.request import ImageRef, Request, hash_pixels
 from desktop_app.core.variation import Variation
 from desktop_app.store import gallery_rows as rows
@@ -85,11 +86,17 @@ class GalleryStore:
 
     def keep_init_image(self, image: Image.Image, name: str) -> ImageRef:
         """Keep the pixels of ``image`` (RGB or RGBA) for as long as the gallery lives; the same pixels only once."""
-        sha256 = hash_pixels(image)
+        return self._keep(hash_pixels(image), image.size, lambda: encode_png(image), name)
+
+    def keep_mask(self, mask: EncodedMask, name: str) -> ImageRef:
+        """As `keep_init_image`."""
+        return self._keep(mask.sha256, mask.size, lambda: mask.content, name)
+
+    def _keep(self, sha256: str, size: tuple[int, int], encode: Callable[[], bytes], name: str) -> ImageRef:
         path = self._paths.inits / f"{sha256}.png"
         if not path.is_file():
-            write_atomic(path, encode_png(image))
-        return ImageRef(sha256, image.size, path, name)
+            write_atomic(path, encode())
+        return ImageRef(sha256, size, path, name)
 
     def find_image(self, sha256: str) -> Path | None:
         """The file with those pixels: an init image or a variation."""

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from PIL import Image
 from PySide6.QtGui import QImage
 
-from desktop_app.core.image import encode_png
-from desktop_app.core.request import hash_pixels
+from desktop_app.core.mask import EncodedMask, encode
 from desktop_app.store.session import SessionStore
 from desktop_app.studio.qimage import from_grey
 
@@ -23,6 +22,7 @@ class MaskFile:
         self._revision = -1
         self._name: str | None = None
         """What the last `keep` wrote, and of which revision of the mask."""
+        self._encoded: tuple[int, EncodedMask] | None = None
 
     def expect(self, name: str | None) -> None:
         """Keep the file ``name``, which is yet to be loaded."""
@@ -42,7 +42,7 @@ class MaskFile:
             return lambda: self._name
 
         def write() -> str | None:
-            name = self._write(image) if image is not None else None
+            name = self._write(image, revision) if image is not None else None
             self._store.drop_pictures(PREFIX, {kept for kept in (name, self._name) if kept})
             self._name, self._revision = name, revision
             return name
@@ -53,9 +53,15 @@ class MaskFile:
         """The name of what was kept last, or is expected."""
         return self._name
 
-    def _write(self, image: QImage) -> str:
-        mask = from_grey(image)
-        name = f"{PREFIX}{hash_pixels(mask)[:16]}"
+    def encoded(self, revision: int) -> EncodedMask | None:
+        """The mask at ``revision``, if that is what was written last: it need not be encoded again."""
+        last = self._encoded
+        return last[1] if last is not None and last[0] == revision else None
+
+    def _write(self, image: QImage, revision: int) -> str:
+        mask = encode(from_grey(image))
+        self._encoded = (revision, mask)
+        name = f"{PREFIX}{mask.sha256[:16]}"
         if name != self._name:
-            self._store.save_picture(name, encode_png(mask))
+            self._store.save_picture(name, mask.content)
         return name

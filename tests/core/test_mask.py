@@ -7,6 +7,8 @@ from PIL import Image, ImageChops, ImageDraw
 
 from desktop_app.core import mask as masks
 from desktop_app.core.errors import ImageError
+from desktop_app.core.image import load_image
+from desktop_app.core.image_ref import hash_pixels
 
 
 def make_mask(size=(60, 40), box=(20, 15, 30, 25)):
@@ -116,7 +118,16 @@ def test_a_picture_without_transparent_parts_has_no_such_mask(mode):
 
 def test_any_grey_survives_the_way_through_a_picture():
     grey = Image.frombytes("L", (16, 16), bytes(range(256)))
-    assert masks.from_picture(masks.as_rgb(grey)).tobytes() == grey.tobytes()
+    assert masks.from_picture(grey.convert("RGB")).tobytes() == grey.tobytes()
+
+
+@pytest.mark.parametrize("size", [(16, 16), (3, 700)])
+def test_an_encoded_mask_has_the_hash_that_its_picture_will_have(size):
+    grey = Image.effect_noise(size, 200)
+    encoded = masks.encode(grey)
+    loaded = load_image(encoded.content)
+    assert (encoded.size, encoded.sha256) == (loaded.size, hash_pixels(loaded))
+    assert masks.from_picture(loaded).tobytes() == grey.tobytes()
 
 
 def test_white_paint_on_a_transparent_picture_is_the_mask():

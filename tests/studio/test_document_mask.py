@@ -11,9 +11,9 @@ from PySide6.QtCore import QPoint, QRect, Qt
 from support import make_picture, make_result
 
 from desktop_app.core.kinds import StageKind
-from desktop_app.core.mask import as_rgb
 from desktop_app.core.outpaint import Margins
 from desktop_app.core.request import request_from_json
+from desktop_app.studio import document as document_module
 from desktop_app.studio.document import Document
 from desktop_app.studio.restoring import PARTS
 
@@ -69,6 +69,16 @@ def test_the_values_of_the_mask_are_in_the_request_with_it_only(masked):
     assert (request.mask_feather, request.masked_only, request.mask_padding) == (5, True, 16)
     masked.undo_stack.setIndex(1)
     assert not masked.make_requests()[0].masked_only
+
+
+def test_a_mask_that_is_written_already_is_not_encoded_again(masked, gallery, monkeypatch):
+    masked.flush()
+    monkeypatch.setattr(document_module, "encode", None)
+    ref = masked.make_requests()[0].mask
+    assert gallery.load_ref(ref).tobytes() == masked.mask.copy().convert("RGB").tobytes()
+    paint(masked, QRect(0, 0, 5, 5))
+    with pytest.raises(TypeError):
+        masked.make_requests()
 
 
 def test_the_same_mask_is_kept_once_for_many_requests(masked, paths):
@@ -218,7 +228,7 @@ def test_fifty_random_masks_survive_saving_loading_and_the_session(qtbot, make_d
         document.flush()
         if mask.getbbox() is not None:
             kept = session.load_picture(session.load("document")["mask"])
-            assert kept.tobytes() == as_rgb(mask).tobytes(), number
+            assert kept.tobytes() == mask.convert("RGB").tobytes(), number
 
 
 # Variations ---------------------------------------------------------------------------------------
