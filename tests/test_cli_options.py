@@ -117,3 +117,15 @@ def test_a_recipe_that_is_not_known_is_told_with_those_that_are(generate):
     said, hint = generate("--prompt", "x", "--recipe", "none", engine=FakeEngine()).splitlines()
     assert said == "underpaint: There is no such recipe: none"
     assert "sdxl-refiner" in hint
+
+
+# Prompts -----------------------------------------------------------------------------------------
+
+
+def test_what_in_a_prompt_means_nothing_is_told(data_dir, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("desktop_app.cli.generate._make_engine", lambda *_: FakeEngine())
+    given = ["--prompt", "a (cat <lora:ink:1>", "--negative", "{fog", "-o", str(tmp_path / "out.png")]
+    assert main(["--data-dir", str(data_dir), "generate", *given]) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[1] for line in told] == ["'('", "'<lora:ink:1>'", "'{'"]
+    assert "added under Adapters" in told[1]

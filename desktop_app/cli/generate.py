@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from desktop_app.core.image import encode_png, load_image, read_texts
 from desktop_app.core.params import Params
 from desktop_app.core.planned import Describe
 from desktop_app.core.planning import RunFacts, build_requests, plan_run
+from desktop_app.core.prompting import find_problems
 from desktop_app.core.recipe import Recipe
 from desktop_app.core.request import ImageRef, Request, hash_pixels
 from desktop_app.core.stages import family_of_checkpoint, refuse_unused
@@ -89,6 +90,7 @@ def generate(options: argparse.Namespace) -> int:
         if not options.source:
             size = start.init_image.size if start.init_image else None
             _tell_unused(plan_run(params, size, info, look, describe_adapter, has_mask=start.mask is not None))
+        _tell_problems(given, takes_weights=family_of_checkpoint(info).takes_weights)
         outs = _name_outs(options.out, len(requests), overwrite=options.overwrite)
         wants_sheet = bool(axes) or options.grid
         sheet = name_sheet(options.out, len(requests), is_wanted=wants_sheet, overwrite=options.overwrite)
@@ -98,7 +100,7 @@ def generate(options: argparse.Namespace) -> int:
         engine.configure(engine_options(options))
         _run_all(engine, requests, outs, as_json=options.json)
         if sheet:
-            problem = write_sheet(sheet, axes, outs, requests)
+            problem = write_sheet(sheet, axes, outs, requests, params.prompt)
             print(f"{sheet}: {len(outs)} pictures", file=sys.stderr if options.json else sys.stdout)
             if problem:
                 print(f"underpaint: {problem}. {problem.hint}", file=sys.stderr)
@@ -109,6 +111,13 @@ def _tell_unused(facts: RunFacts) -> None:
     """What has no effect though it was asked for: weights in a prompt. Other flags without effect are refused."""
     for sentence in facts.unused:
         print(f"underpaint: {sentence.rstrip('.')}.", file=sys.stderr)
+
+
+def _tell_problems(given: Mapping[str, Any], *, takes_weights: bool) -> None:
+    """What in the prompts that were given does not mean what it seems to."""
+    for text in (given.get("prompt", ""), given.get("negative_prompt", "")):
+        for problem in find_problems(text, takes_weights=takes_weights):
+            print(f"underpaint: {text[problem.start : problem.end]!r}: {problem.sentence}", file=sys.stderr)
 
 
 def _name_for_good(params: Params, info: CheckpointInfo, look: Describe, paths: Paths) -> Params:

@@ -14,7 +14,7 @@ from desktop_app.core.image import encode_png, load_image
 from desktop_app.core.params import PARAM_SPECS, Params
 from desktop_app.core.planning import draw_seed
 from desktop_app.core.request import Request
-from desktop_app.core.sweep import SWEPT, Axis, read_axis, sweep
+from desktop_app.core.sweep import SWEPT, Axis, read_axis, sweep, title_of
 from desktop_app.store.files import write_atomic
 from desktop_app.store.fonts import font_files
 
@@ -78,15 +78,14 @@ def name_sheet(out: Path, count: int, *, is_wanted: bool, overwrite: bool) -> Pa
 
 
 def write_sheet(
-    path: Path, axes: Sequence[Axis], outs: Sequence[Path], requests: Sequence[Request]
+    path: Path, axes: Sequence[Axis], outs: Sequence[Path], requests: Sequence[Request], prompt: str
 ) -> ImageError | None:
-    """Write the grid of the pictures ``outs`` of ``requests``; why some of its words cannot be read. Raises
-    `ImageError`, `StoreError`.
+    """Write the grid of the pictures ``outs`` of ``requests``, for which ``prompt`` was written; why some of its words
+    cannot be read. Raises `ImageError`, `StoreError`.
     """
     columns = len(axes[0].values) if axes else columns_for(len(outs))
     pictures = [reduce(load_image(out), columns) for out in outs]
-    prompt = requests[0].stages[0].prompt
-    fonts = font_files()
-    sheet = sweep_sheet(axes, pictures, prompt, fonts) if axes else comparison_sheet(pictures, requests, fonts)
+    title, fonts = title_of(requests, prompt), font_files()
+    sheet = sweep_sheet(axes, pictures, title, fonts) if axes else comparison_sheet(pictures, requests, fonts)
     write_atomic(path, encode_png(sheet.image), is_private=False)
     return sheet.problem

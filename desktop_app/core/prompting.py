@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from desktop_app.core.choices import Span, longest_choices, resolve_choices
+from desktop_app.core.choices import Span, longest_choices, read_choices, resolve_choices
+from desktop_app.core.prompt_problems import Problem
 from desktop_app.core.styles import NO_WORDS, Style, surround
+from desktop_app.core.weighting import parse
 
 
 def resolve_prompts(prompt: str, negative: str, style: Style | None, seed: int) -> tuple[str, str]:
@@ -23,6 +25,12 @@ def resolve_prompts(prompt: str, negative: str, style: Style | None, seed: int) 
 
 def _resolved(around: tuple[str, str], seed: int, salt: str) -> tuple[str, str]:
     return resolve_choices(around[0], seed, salt), resolve_choices(around[1], seed, f"{salt}, behind")
+
+
+def find_problems(text: str, *, takes_weights: bool) -> tuple[Problem, ...]:
+    """What in a prompt means nothing, in its order; choices are read even where weights are not."""
+    found = (*(parse(text).problems if takes_weights else ()), *read_choices(text).problems)
+    return tuple(sorted(found, key=lambda problem: (problem.start, problem.end)))
 
 
 @dataclass(frozen=True)

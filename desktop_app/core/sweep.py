@@ -35,6 +35,7 @@ TEXTS = ("prompt", "negative_prompt")
 
 MAX_CELLS = 100
 MAX_AXES = 2
+AS_NUMBERS = "Write numbers with commas between them, or 0.2..0.8 step 0.2, or 0.2..0.8 in 4."
 _RANGE = re.compile(r"\s*(-?[\d.]{1,40})\s*\.\.\s*(-?[\d.]{1,40})\s*(?:step\s*([\d.]{1,40})|in\s*(\d{1,9}))\s*")
 
 
@@ -115,6 +116,14 @@ def refuse_alike(axes: Sequence[Axis], requests: Sequence[Request]) -> None:
             raise _refused(PARAM_SPECS[axis.param], detail, "It has no effect as things are: vary something else.")
 
 
+def title_of(requests: Sequence[Request], prompt: str) -> str:
+    """What stands over the grid of ``requests``: the prompt that they share, or ``prompt`` as it was written where its
+    choices differ.
+    """
+    first = requests[0].stages[0].prompt
+    return first if all(request.stages[0].prompt == first for request in requests) else prompt
+
+
 def _parts(spec: ParamSpec, text: str) -> list[str]:
     if spec.name not in TEXTS:
         return text.split(",")
@@ -138,9 +147,10 @@ def _with(params: Params, axis: Axis, index: int) -> Params:
 
 def _value(spec: ParamSpec, text: str) -> Any:
     if spec.name == "scheduler":
-        if text not in SCHEDULERS:
+        names = {known.label.lower(): name for name, known in SCHEDULERS.items()} | {name: name for name in SCHEDULERS}
+        if text.lower() not in names:
             raise _refused(spec, repr(text), f"Known are: {', '.join(SCHEDULERS)}.")
-        return text
+        return names[text.lower()]
     if spec.kind is str:
         return text
     return _checked(spec, _number(spec, text))
@@ -170,9 +180,9 @@ def _number(spec: ParamSpec, text: str) -> Decimal:
     try:
         number = Decimal(text)
     except InvalidOperation as e:
-        raise _refused(spec, f"{text[:40]!r} is not a number", spec.tip) from e
+        raise _refused(spec, f"{text[:40]!r} is not a number", AS_NUMBERS) from e
     if not number.is_finite():
-        raise _refused(spec, f"{text[:40]!r} is not a number", spec.tip)
+        raise _refused(spec, f"{text[:40]!r} is not a number", AS_NUMBERS)
     return number
 
 

@@ -61,7 +61,7 @@ NO_NUMBER = "What follows the colon is no number, so it is read as words. A weig
 TOO_HEAVY = f"A weight of more than {MAX_WEIGHT:g} counts as {MAX_WEIGHT:g}."
 BELOW_ZERO = "A weight below 0 counts as 0. What should not be seen belongs in the negative prompt."
 TAKES_TURNS = "Words that take turns during a run are not known here, so they are all read."
-NOT_A_WORD = "Names in < > are not known here, so this is read as plain text."
+NOT_A_WORD = "Names in < > are not known here, so this is read as plain text. A LoRA is added under Adapters."
 NO_CALL = "This is not known here, so it is read as plain text. A weight is written (word:1.3)."
 NOT_WHOLE = (
     'This belongs behind one bracket around the whole prompt, as in ("a cat", "a dog").blend(0.7, 0.3), so it is '

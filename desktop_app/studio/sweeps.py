@@ -14,7 +14,7 @@ from desktop_app.core.comparison import columns_for, comparison_sheet
 from desktop_app.core.contact_sheet import Made, reduce, sweep_sheet
 from desktop_app.core.errors import ImageError, StudioError
 from desktop_app.core.image import encode_png, load_image
-from desktop_app.core.sweep import Axis
+from desktop_app.core.sweep import Axis, title_of
 from desktop_app.core.variation import Variation
 from desktop_app.store.files import write_atomic
 from desktop_app.store.fonts import font_files
@@ -77,7 +77,7 @@ class Sweeps(QObject):
     def start(self, axes: Sequence[Axis]) -> int:
         """Queue a job for each picture; how many. Raises `RequestError`, `StoreError`."""
         requests = self._document.make_sweep(axes)
-        sweep = _Running(tuple(axes), requests[0].stages[0].prompt)
+        sweep = _Running(tuple(axes), title_of(requests, self._document.params.prompt))
         self._running.append(sweep)
         for job in self._jobs.add(requests):
             sweep.pictures[job.id] = None

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QPlainTextEdit
 
 from desktop_app.core.choices import Choices, read_choices
 from desktop_app.core.prompt_problems import Problem
+from desktop_app.core.prompting import find_problems
 from desktop_app.core.weighting import Weighted, parse
 from desktop_app.ui.schemes import DARK, LIGHT, Scheme
 
@@ -38,9 +39,8 @@ class PromptHighlighter(QSyntaxHighlighter):
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What in the text means nothing, in its order; choices are read even where weights are not."""
-        found = (*self.weighted.problems, *read_choices(self.document().toPlainText()).problems)
-        return tuple(sorted(found, key=lambda problem: (problem.start, problem.end)))
+        """What in the text means nothing, in its order."""
+        return find_problems(self.document().toPlainText(), takes_weights=self._is_on)
 
     def set_on(self, *, is_on: bool) -> None:
         """Show weights, or none."""

@@ -20,6 +20,7 @@ from desktop_app.core.sweep import Axis, read_axis, refuse_alike, sweep
         ("steps", "10,20", (10, 20)),
         ("seed", "1..4 step 1", (1, 2, 3, 4)),
         ("scheduler", "default, euler", ("default", "euler")),
+        ("scheduler", "Euler a, ddim, DPM++ 2M Karras", ("euler_a", "ddim", "dpmpp_2m_karras")),
         ("prompt", "cat, dog, red fox", ("cat", "dog", "red fox")),
         ("prompt", '"cat, oil", "fox, ink"', ("cat, oil", "fox, ink")),
         ("strength", "0.8..0.2 step 0.3", (0.8, 0.5, 0.2)),
@@ -58,6 +59,13 @@ def test_values_that_make_no_sense_are_refused_with_the_reason(param, text, word
     assert words in str(caught.value)
     assert caught.value.param == param
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["10-30", "10..30", "1-10 (+2)"])
+def test_who_writes_a_range_in_another_way_is_told_how(text):
+    with pytest.raises(RequestError) as caught:
+        read_axis("steps", text)
+    assert "0.2..0.8 step 0.2" in caught.value.hint
 
 
 def test_all_pictures_have_one_seed_and_differ_in_the_axes_alone():

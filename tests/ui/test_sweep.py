@@ -82,6 +82,15 @@ def test_the_pictures_are_queued_with_one_seed_and_the_grid_is_shown_and_saved(
     assert load_image(tmp_path / "grid.png").width > 128
 
 
+def test_the_grid_is_not_titled_with_a_choice_that_only_some_pictures_have(qtbot, with_init):
+    with_init.document.set_param("prompt", "a {red|blue} cat")
+    sweeps = with_init.sweep_commands.sweeps
+    with qtbot.waitSignal(sweeps.sheet_made, timeout=20000) as told:
+        sweeps.start([read_axis("seed", "1..6 step 1")])
+    prompts = {job.request.stages[0].prompt for job in jobs_of(with_init)}
+    assert (prompts, told.args[0].title) == ({"a red cat", "a blue cat"}, "a {red|blue} cat")
+
+
 def test_jobs_that_were_taken_off_the_list_leave_gaps(qtbot, with_init):
     with_init.jobs.pause()
     sweeps = with_init.sweep_commands.sweeps
