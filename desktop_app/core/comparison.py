@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ from desktop_app.core.sweep import SWEPT, label_of
 
 PROMPT = PARAM_SPECS["prompt"].label
 CHECKPOINT = PARAM_SPECS["checkpoint"].label
+
+PROMPTS = (PROMPT, PARAM_SPECS["negative_prompt"].label)
+SHORT = 24
+"""Characters of a prompt that are shown as they are."""
 
 Facts = Mapping[str, Any]
 """What people call a value, and the value."""
@@ -30,7 +35,7 @@ def comparison_sheet(pictures: Sequence[Made], requests: Sequence[Request], font
     Where one or two values differ and each combination is there once, they are the columns and rows of the grid, as in
     a sweep; else each picture has a line of its own below it.
     """
-    facts = [_facts(request) for request in requests]
+    facts = _told_apart([_facts(request) for request in requests])
     names = [name for name in facts[0] if len({each[name] for each in facts}) > 1]
     title = "" if PROMPT in names else str(facts[0][PROMPT])
     values = [_in_order([each[name] for each in facts]) for name in names]
@@ -55,6 +60,27 @@ def _facts(request: Request) -> Facts:
     facts = {PARAM_SPECS[name].label: getattr(params, name) for name in SWEPT}
     image = request.init_image
     return {**facts, CHECKPOINT: params.checkpoint, "Init image": image.name or image.sha256[:8] if image else "none"}
+
+
+def _told_apart(facts: Sequence[Facts]) -> list[Facts]:
+    shown = {name: tell_apart([each[name] for each in facts]) for name in PROMPTS}
+    return [{**each, **{name: shown[name][number] for name in PROMPTS}} for number, each in enumerate(facts)]
+
+
+def tell_apart(texts: Sequence[str]) -> Sequence[str]:
+    """``texts`` as they have room in labels: of long ones that differ, the words in which they do."""
+    if len(set(texts)) == 1 or max(map(len, texts)) <= SHORT:
+        return texts
+    words = [text.split() for text in texts]
+    before = max(min(_count_alike(words), *(len(each) - 1 for each in words)), 0)  # a word of each stays
+    behind = _count_alike([each[before + 1 :][::-1] for each in words])
+    shown = (each[before : len(each) - behind] for each in words)
+    return [" ".join(["…"] * bool(before) + some + ["…"] * bool(behind)) for some in shown]
+
+
+def _count_alike(lists: Sequence[Sequence[str]]) -> int:
+    """With how many words all of ``lists`` begin."""
+    return sum(1 for _ in takewhile(lambda words: len(set(words)) == 1, zip(*lists, strict=False)))
 
 
 def _in_order(values: Sequence[Any]) -> list[Any]:

@@ -27,6 +27,9 @@ FONT_SHARE = 0.055
 
 SMALLEST, LARGEST = 12, 44
 
+CAPTION_LINES = 3
+"""At most so many are below a picture."""
+
 Made = Image.Image | str | None
 """A picture, or why there is none."""
 
@@ -56,7 +59,9 @@ def contact_sheet(
     ellipsis; letters that Pillow's own font lacks are taken from ``fonts``.
     """
     rows = math.ceil(len(pictures) / columns)
-    cell = _cell_size(pictures, columns + bool(row_labels), rows, round(LARGEST * LINE) if captions else 0)
+    cell = _cell_size(
+        pictures, columns + bool(row_labels), rows, CAPTION_LINES * round(LARGEST * LINE) if captions else 0
+    )
     reasons = [picture for picture in pictures if isinstance(picture, str)]
     texts = (title, *captions, *column_labels, *row_labels, *reasons)
     lettering = Lettering(texts, min(max(round(cell[0] * FONT_SHARE), SMALLEST), LARGEST), fonts)
@@ -65,7 +70,8 @@ def contact_sheet(
     left = MARGIN + (max(lettering.width(label) for label in row_labels) + GAP if row_labels else 0)
     top = MARGIN + (line if title else 0) + (line if column_labels else 0)
     width = left + columns * (cell[0] + GAP) - GAP + MARGIN
-    pitch = cell[1] + GAP + (line if captions else 0)
+    below = [lettering.wrap(caption, cell[0], CAPTION_LINES) for caption in captions]
+    pitch = cell[1] + GAP + max(map(len, below), default=0) * line
     height = top + rows * pitch - GAP + MARGIN
     sheet = Image.new("RGB", (width, height), GROUND)
     draw = ImageDraw.Draw(sheet)
@@ -83,9 +89,8 @@ def contact_sheet(
             _put(sheet, picture, place, cell)
         else:
             _put_reason(draw, lettering, picture or "", place, cell)
-        if captions:
-            below = (place[0], place[1] + cell[1] + GAP // 2)
-            lettering.write(draw, below, captions[index], cell[0])
+        for number, words in enumerate(below[index] if below else ()):
+            lettering.write(draw, (place[0], place[1] + cell[1] + GAP // 2 + number * line), words, cell[0])
     return Sheet(sheet, lettering.problem)
 
 
@@ -129,7 +134,7 @@ def _put_reason(
 ) -> None:
     draw.rectangle((*place, place[0] + cell[0] - 1, place[1] + cell[1] - 1), QUIET)
     line, room = lettering.line, cell[0] - 2 * GAP
-    lines = lettering.wrap(reason, room)[: max((cell[1] - GAP) // line, 0)]
+    lines = lettering.wrap(reason, room, max((cell[1] - GAP) // line, 0))
     top = place[1] + (cell[1] - line * len(lines)) // 2 + line // 2
     for number, words in enumerate(lines):
         lettering.write(draw, (place[0] + cell[0] // 2, top + number * line), words, room, "mm")

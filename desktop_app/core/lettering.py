@@ -100,16 +100,18 @@ class Lettering:
         count = bisect_right(range(1, len(text)), room, key=lambda count: self.width(text[:count] + ELLIPSIS))
         return text[:count] + ELLIPSIS
 
-    def wrap(self, text: str, room: int) -> list[str]:
-        """``text`` in lines no wider than ``room``, as far as its words allow that."""
+    def wrap(self, text: str, room: int, most: int) -> list[str]:
+        """``text`` in at most ``most`` lines, no wider than ``room`` as far as its words allow that; the last has all
+        the rest.
+        """
         lines: list[str] = []
         for word in as_line(text).split():
             longer = f"{lines[-1]} {word}" if lines else word
-            if lines and self.width(longer) <= room:
+            if lines and (len(lines) == most or self.width(longer) <= room):
                 lines[-1] = longer
             else:
                 lines.append(word)
-        return lines
+        return lines[:most]
 
     def _runs(self, line: str) -> list[tuple[str, _Opened]]:
         """The parts of ``line``, and what each is written with."""

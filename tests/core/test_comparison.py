@@ -2,11 +2,12 @@
 
 import dataclasses
 
+import pytest
 from PIL import Image, ImageChops
 from support import make_request
 
-from desktop_app.core.comparison import comparison_sheet
-from desktop_app.core.contact_sheet import MAX_SIDE, reduce
+from desktop_app.core.comparison import comparison_sheet, tell_apart
+from desktop_app.core.contact_sheet import MAX_SIDE, contact_sheet, reduce
 
 COLOURS = ["red", "lime", "blue", "yellow", "cyan", "magenta"]
 
@@ -47,6 +48,26 @@ def test_pictures_that_are_no_full_grid_keep_their_order_with_a_line_below_each(
     assert places[0][1] == places[1][1] < places[2][1]
     assert places[0][0] == places[2][0] < places[1][0]
     assert told.height > plain.height  # nothing is written below pictures that do not differ
+
+
+@pytest.mark.parametrize(
+    ("prompts", "shown"),
+    [
+        (["a cat", "a dog"], ["a cat", "a dog"]),
+        (["oil painting of a cat, very thick", "oil painting of a red dog, very thick"], ["… cat, …", "… red dog, …"]),
+        (["a very old and quiet house", "a very old and quiet"], ["… quiet house", "… quiet"]),
+        (["", "a very old and quiet house"], ["", "a very old and quiet house"]),
+        (["one two three four five six"] * 2, ["one two three four five six"] * 2),
+        (["one one one one one one one", "one one one one one one"], ["… one one", "… one"]),
+    ],
+)
+def test_of_long_prompts_the_words_are_told_in_which_they_differ(prompts, shown):
+    assert tell_apart(prompts) == shown
+
+
+def test_what_has_no_room_in_a_line_goes_on_in_the_next_ones():
+    heights = [contact_sheet(pictures(1), 1, captions=["word " * count]).image.height for count in (1, 8, 20, 90)]
+    assert heights[0] < heights[1] < heights[2] == heights[3]
 
 
 def test_a_hundred_pictures_fit():

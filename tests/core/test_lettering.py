@@ -86,6 +86,15 @@ def test_what_is_too_wide_ends_in_an_ellipsis(font):
     assert lettering.shorten("name \udcff", 200) == "name ?"
 
 
+def test_lines_end_between_words_and_the_last_one_has_the_rest():
+    lettering = Lettering([], 20)
+    lines = lettering.wrap("one two three four five six", 100, 3)
+    assert len(lines) == 3
+    assert " ".join(lines) == "one two three four five six"
+    assert max(map(lettering.width, lines[:2])) <= 100
+    assert lettering.wrap("one two", 10, 0) == []
+
+
 def test_a_sheet_says_what_could_not_be_written():
     sheet = contact_sheet([Image.new("RGB", (64, 64))] * 2, 2, captions=["a", "犬"])
     assert "犬" in str(sheet.problem)
