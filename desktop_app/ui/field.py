@@ -102,7 +102,7 @@ class Field(QWidget):
         layout.addLayout(head)
         layout.addWidget(content)
         layout.addWidget(self._error)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
 
     @property
     def error_text(self) -> str:

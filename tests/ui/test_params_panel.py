@@ -268,3 +268,11 @@ def test_the_button_and_the_keys_generate_as_many_as_asked(qtbot, window):
     window.prompt_panel.prompt.setFocus()
     qtbot.keyClick(window.prompt_panel.prompt, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     assert window.jobs.rowCount() == 6
+
+
+def test_long_words_below_a_control_are_seen_whole(qtbot, window):
+    window.document.set_param("checkpoint", f"/models/{'a-rather-long-name-' * 8}")
+    field = window.prompt_panel.fields["checkpoint"]
+    qtbot.waitUntil(lambda: field.error_text != "")
+    label = next(label for label in field.findChildren(QLabel) if label.text() == field.error_text)
+    qtbot.waitUntil(lambda: label.height() >= label.heightForWidth(label.width()))
