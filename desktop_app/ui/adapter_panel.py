@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QMimeData, Qt, Signal
-from PySide6.QtWidgets import QFileDialog, QLabel, QMenu, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QLabel, QMenu, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from desktop_app.core.adapter import AdapterInfo, line_of
 from desktop_app.core.conditions import MAX_ADAPTERS, Adapter
@@ -21,12 +21,14 @@ from desktop_app.studio.settings import Settings
 from desktop_app.studio.tips import plain_tip
 from desktop_app.ui.adapter_row import AdapterFacts, AdapterRow
 from desktop_app.ui.adapter_texts import facts_text, name_of
+from desktop_app.ui.column_area import bring_into_view
 from desktop_app.ui.control_thumb import ControlImageDialog
 from desktop_app.ui.elided_label import ElidedLabel
 from desktop_app.ui.field import Field, set_role
 from desktop_app.ui.fold import FoldButton
 from desktop_app.ui.icons import Icons
 from desktop_app.ui.picture_sources import ask_picture, dropped_picture, pasted_picture
+from desktop_app.ui.tab_order import put_in_turn
 from desktop_app.ui.texts import param_text, plural
 from desktop_app.ui.theme import GRID
 
@@ -38,6 +40,7 @@ class _AdaptersField(Field):
 
     def __init__(self, content: QWidget, control: QWidget) -> None:
         super().__init__(PARAM, content, control)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)  # the rows know their heights
         self._label.hide()
         self.fold: FoldButton | None = None
 
@@ -72,6 +75,8 @@ class AdapterPanel(QWidget):
         self._icons = icons
         self.rows: list[AdapterRow] = []
         self._offered: list[Offer] = []
+        self._was_coming = False
+        self._count = 0
         self.add = QPushButton(self.tr("Add an adapter"))
         self.add.setObjectName("addAdapterButton")
         self.menu = QMenu(self)
@@ -144,6 +149,7 @@ class AdapterPanel(QWidget):
     def bring_in(self, paths: list[Path]) -> None:
         """Import adapters that were dropped, and add them."""
         self.fold.setChecked(True)
+        bring_into_view(self)
         self._shelf.bring_in(paths)
 
     # What is shown --------------------------------------------------------------------------------
@@ -164,6 +170,9 @@ class AdapterPanel(QWidget):
         self._match_rows(adapters)
         for number, (row, adapter) in enumerate(zip(self.rows, adapters, strict=True)):
             row.show_adapter(adapter, self._facts(number, adapter))
+        if self._was_coming and len(adapters) > self._count:
+            bring_into_view(self.rows[-1])
+        self._was_coming, self._count = bool(self._shelf.coming), len(adapters)
         names = ", ".join(self._shelf.coming)
         self._coming.show_text(self.tr("Reading %1…").replace("%1", names))
         self._coming.setVisible(bool(names))
@@ -204,6 +213,8 @@ class AdapterPanel(QWidget):
             row.deleteLater()
         for adapter in adapters[kept:]:
             self._add_row(adapter)
+        if adapters[kept:]:
+            put_in_turn(self.fold, *self.rows, self.add)
 
     def _add_row(self, adapter: Adapter) -> None:
         row = AdapterRow(adapter.kind, self._icons)

@@ -230,6 +230,24 @@ def test_a_misfit_opens_the_panel_when_generating(qtbot, window, folder):
     assert window.adapter_panel.fold.isChecked()
 
 
+def test_rows_get_the_room_that_they_need(qtbot, window, panel, add, folder):
+    trigger = "one long trigger phrase with many words that goes on and on for quite a while, b, c, d, e, f"
+    write_lora(folder / "long.safetensors", 2048, **{"modelspec.trigger_phrase": trigger})
+    rows = [add("look"), add("dog"), add("long")]
+    qtbot.waitUntil(lambda: rows[-1].problem.isVisible() and panel.field.error_text != "")
+    needed = [max(row.minimumSizeHint().height(), row.heightForWidth(row.width())) for row in rows]
+    qtbot.waitUntil(lambda: all(row.height() >= height for row, height in zip(rows, needed, strict=True)))
+    assert rows[-1].chips[0].text().endswith("…")
+    assert rows[-1].chips[0].geometry().right() < rows[-1]._chip_box.width()
+
+
+def test_one_that_is_dropped_is_brought_into_view(qtbot, window, tmp_path):
+    drop(window, of_files(write_lora(tmp_path / "outside" / "cat.safetensors")))
+    qtbot.waitUntil(lambda: len(window.adapter_panel.rows) == 1)
+    name = window.adapter_panel.rows[0].name
+    qtbot.waitUntil(lambda: name.visibleRegion().boundingRect() == name.rect())
+
+
 def test_a_file_that_is_gone_is_told_in_its_row(qtbot, window, panel):
     window.document.set_params("x", adapters=(Adapter(LORA, "gone.safetensors"),))
     qtbot.waitUntil(lambda: "cannot be found" in panel.rows[0].problem.text())
