@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from desktop_app.core.contact_sheet import Made, Sheet, contact_sheet
@@ -59,7 +59,18 @@ def _facts(request: Request) -> Facts:
     params = request.to_params()
     facts = {PARAM_SPECS[name].label: getattr(params, name) for name in SWEPT}
     image = request.init_image
-    return {**facts, CHECKPOINT: params.checkpoint, "Init image": image.name or image.sha256[:8] if image else "none"}
+    lists = {
+        "adapters": [f"{PurePath(each.ref).stem} {each.weight:g}" for each in params.adapters if each.is_on],
+        "controls": [f"{each.mode.value} {each.weight:g}" for each in params.controls if each.is_on],
+        "chain": [f"{each.kind.value} {each.strength:g}" for each in params.chain],
+    }
+    return {
+        **facts,
+        CHECKPOINT: params.checkpoint,
+        "Init image": image.name or image.sha256[:8] if image else "none",
+        "Size": f"{request.width}x{request.height}",
+        **{PARAM_SPECS[name].label: ", ".join(texts) or "none" for name, texts in lists.items()},
+    }
 
 
 def _told_apart(facts: Sequence[Facts]) -> list[Facts]:

@@ -7,7 +7,10 @@ from PIL import Image, ImageChops
 from support import make_request
 
 from desktop_app.core.comparison import comparison_sheet, tell_apart
+from desktop_app.core.conditions import Adapter, AdapterKind, Control
 from desktop_app.core.contact_sheet import MAX_SIDE, contact_sheet, reduce
+from desktop_app.core.control_modes import ControlMode
+from desktop_app.core.kinds import StageKind
 
 COLOURS = ["red", "lime", "blue", "yellow", "cyan", "magenta"]
 
@@ -63,6 +66,27 @@ def test_pictures_that_are_no_full_grid_keep_their_order_with_a_line_below_each(
 )
 def test_of_long_prompts_the_words_are_told_in_which_they_differ(prompts, shown):
     assert tell_apart(prompts) == shown
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"adapters": (Adapter(AdapterKind.LORA, "/loras/ink.safetensors", 0.5),)},
+        {"controls": (Control(ControlMode.CANNY, weight=0.5),)},
+    ],
+)
+def test_adapters_control_images_stages_and_sizes_are_told_too(changes):
+    usual = request()
+    stage = usual.stages[0]
+    card = dataclasses.replace(stage, kind=StageKind.IMAGE_TO_IMAGE, is_card=True)
+    others = [
+        dataclasses.replace(usual, stages=(dataclasses.replace(stage, **changes),)),
+        dataclasses.replace(usual, stages=(stage, card)),
+        dataclasses.replace(usual, width=usual.width * 2),
+    ]
+    plain = comparison_sheet(pictures(2), [usual, usual]).image
+    for other in others:
+        assert comparison_sheet(pictures(2), [usual, other]).image.height > plain.height
 
 
 def test_what_has_no_room_in_a_line_goes_on_in_the_next_ones():
