@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw
 
 from desktop_app.core.errors import ImageError
 from desktop_app.core.image import flatten
@@ -114,7 +114,7 @@ def reduce(picture: Image.Image, count: int) -> Image.Image:
     side = max(MAX_SIDE // max(count, 1), LEAST_CELL)
     if max(picture.size) <= side:
         return picture
-    return ImageOps.contain(picture, (side, side), Image.Resampling.LANCZOS)
+    return _contain(picture, (side, side))
 
 
 def _cell_size(pictures: Sequence[Made], columns: int, rows: int, extra: int) -> tuple[int, int]:
@@ -141,5 +141,12 @@ def _put_reason(
 
 
 def _put(sheet: Image.Image, picture: Image.Image, place: tuple[int, int], cell: tuple[int, int]) -> None:
-    flat = ImageOps.contain(flatten(picture), cell, Image.Resampling.LANCZOS)
+    flat = _contain(flatten(picture), cell)
     sheet.paste(flat, (place[0] + (cell[0] - flat.width) // 2, place[1] + (cell[1] - flat.height) // 2))
+
+
+def _contain(picture: Image.Image, room: tuple[int, int]) -> Image.Image:
+    """``picture`` as large as there is ``room``; `PIL.ImageOps.contain` leaves nothing of a very narrow one."""
+    scale = min(room[0] / picture.width, room[1] / picture.height)
+    size = max(round(picture.width * scale), 1), max(round(picture.height * scale), 1)
+    return picture.resize(size, Image.Resampling.LANCZOS)

@@ -103,4 +103,10 @@ def test_a_hundred_pictures_fit():
 
 def test_large_pictures_are_made_smaller_before_many_are_in_memory():
     assert reduce(Image.new("RGB", (6000, 4000)), 10).size == (819, 546)
+
+
+def test_of_a_very_narrow_picture_a_line_stays():
+    assert reduce(Image.new("RGB", (1, 9000)), 10).size == (1, 819)
+    sheet = contact_sheet([Image.new("RGB", (1, 9000), "red"), Image.new("RGB", (64, 64), "blue")], 2).image
+    assert _box_of(sheet, "red")
     assert reduce(Image.new("RGB", (600, 400)), 10).size == (600, 400)
