@@ -211,11 +211,15 @@ _WHERE = (
 
 
 def _check_once(infos: Sequence[tuple[Adapter, AdapterInfo]]) -> None:
-    """The same file, or the same word, may not be there twice."""
-    files = Counter(info.path for _adapter, info in infos if info.kind is AdapterKind.LORA)
-    for path, count in files.items():
-        if count > 1:
-            raise _refused("An adapter is there twice", path.name, "Remove one of the two, and set the other's weight.")
+    """The same LoRA, under one name or two, or the same word, may not be there twice."""
+    loras = [(adapter, info) for adapter, info in infos if info.kind is AdapterKind.LORA]
+    names: dict[str, list[str]] = {}
+    for adapter, info in loras:
+        names.setdefault(adapter.sha256 or info.sha256 or str(info.path), []).append(info.label)
+    for same in names.values():
+        if len(same) > 1:
+            detail = " and ".join(dict.fromkeys(same))
+            raise _refused("An adapter is there twice", detail, "Remove one of the two, and set the other's weight.")
     words = Counter(token_of(adapter, info) for adapter, info in infos if info.kind is AdapterKind.TEXTUAL_INVERSION)
     for word, count in words.items():
         if not word or word != "".join(word.split()):

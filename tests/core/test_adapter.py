@@ -102,6 +102,10 @@ def test_two_image_encoders_at_once_are_refused():
 
 def test_the_same_lora_twice_is_refused():
     assert "there twice" in refused(Adapter(LORA, "dog"), Adapter(LORA, "dog", 0.5))
+    copy = replace(DOG, ref="copy", label="hound", path=Path("copy.safetensors"))
+    same = (Adapter(LORA, "dog", sha256="a1"), Adapter(LORA, "copy", sha256="a1"))
+    assert "dog and hound" in refused(*same, copy=copy)
+    check(same[0], replace(same[1], sha256="b2"), copy=copy)
 
 
 def test_a_word_is_one_word_and_calls_one_textual_inversion():
