@@ -58,6 +58,7 @@ def checkpoints(tmp_path_factory):
     write_x4_upscaler(folder / "fourfold")
     pipeline = StableDiffusionPipeline.from_pretrained(folder / "first")
     write_lora(pipeline, folder / "ink.safetensors")
+    shutil.copy(folder / "ink.safetensors", folder / "copy.safetensors")
     write_textual_inversion(folder / "word.safetensors")
     write_ip_adapter(pipeline.unet, folder / "look.safetensors")
     (folder / "mine.toml").write_text(CHAIN)
@@ -249,6 +250,9 @@ def test_a_prior_that_a_card_needs_can_be_given(generate, usual, checkpoints, tm
         (("--style", "Nobody's"), "Nobody's"),
         (("--no-first-stage",), "The first stage is off"),
     ],
+        (("--adapter", "ink.safetensors", "--adapter", "copy.safetensors"), "there twice: ink and copy"),
+        (("--adapter", "ink.safetensors,token=ink"), "token has no effect: ink is a LoRA"),
+        (("--adapter", "ink.safetensors,image=own.png"), "image has no effect: ink is a LoRA"),
 )
 def test_what_cannot_be_run_is_told_before_anything_is_loaded(generate, usual, tmp_path, arguments, said):
     given = [tmp_path / each if each == "own.png" else each for each in arguments]

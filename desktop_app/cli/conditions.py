@@ -12,6 +12,7 @@ from desktop_app.core.conditions import (
     MAX_ADAPTERS,
     MAX_CONTROLS,
     Adapter,
+    AdapterKind,
     Control,
     ControlMode,
     adapter_from_json,
@@ -108,6 +109,10 @@ def _split(text: str, flag: str, readers: Mapping[str, Callable[[str], Any]]) ->
         if not sign:
             hint = "Write NAME=VALUE behind each comma; a file whose name has a comma has to be renamed."
             raise _unreadable(flag, f"{part!r} in {text!r}", hint)
+    for key, kind in _OF_ONE_KIND.items():
+        if info.kind is not kind and (key in values or (key == "image" and image)):
+            hint = f"Leave {key} out: it is for a {kind.value}."
+            raise RequestError(f"{key} has no effect", f"{info.label} is a {info.kind.value}", hint, param="adapters")
         if key not in readers:
             raise _unreadable(flag, f"{key!r} is not known here", f"Known are: {', '.join(readers)}.")
         if key in values:
@@ -164,3 +169,6 @@ def _read(text: str, flag: str, read: Callable[[Any], Any], data: dict[str, Any]
 def _check_count(given: Sequence[str], most: int, what: str, param: str) -> None:
     if len(given) > most:
         raise RequestError(f"There are too many {what}", f"{len(given)}; at most {most} are taken", "", param=param)
+_OF_ONE_KIND = {"token": AdapterKind.TEXTUAL_INVERSION, "image": AdapterKind.IP_ADAPTER}
+"""What says something of adapters of one kind only."""
+
