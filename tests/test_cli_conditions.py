@@ -247,12 +247,12 @@ def test_a_prior_that_a_card_needs_can_be_given(generate, usual, checkpoints, tm
         (("--adapter", "ink.safetensors,sha256=1"), "'sha256' is not known here"),
         (("--adapter", "look.safetensors"), "has no picture"),
         (("--adapter", "ink.safetensors", "--adapter", "ink.safetensors"), "there twice"),
-        (("--style", "Nobody's"), "Nobody's"),
-        (("--no-first-stage",), "The first stage is off"),
-    ],
         (("--adapter", "ink.safetensors", "--adapter", "copy.safetensors"), "there twice: ink and copy"),
         (("--adapter", "ink.safetensors,token=ink"), "token has no effect: ink is a LoRA"),
         (("--adapter", "ink.safetensors,image=own.png"), "image has no effect: ink is a LoRA"),
+        (("--style", "Nobody's"), "Nobody's"),
+        (("--no-first-stage",), "The first stage is off"),
+    ],
 )
 def test_what_cannot_be_run_is_told_before_anything_is_loaded(generate, usual, tmp_path, arguments, said):
     given = [tmp_path / each if each == "own.png" else each for each in arguments]

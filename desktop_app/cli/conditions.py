@@ -95,6 +95,10 @@ def _read_adapter(text: str, store: AdapterStore, open_picture: OpenPicture) -> 
     path = Path(name).expanduser()
     ref = store.ref_of(path.absolute()) if path.is_file() else name
     info = store.describe(ref)
+    for key, kind in _OF_ONE_KIND.items():
+        if info.kind is not kind and (key in values or (key == "image" and image)):
+            hint = f"Leave {key} out: it is for a {kind.value}."
+            raise RequestError(f"{key} has no effect", f"{info.label} is a {info.kind.value}", hint, param="adapters")
     data = {"kind": info.kind.value, "ref": ref, "sha256": store.hash_of(ref), **values}
     adapter: Adapter = _read(text, "--adapter", adapter_from_json, data)
     return replace(adapter, image=open_picture(image)) if image else adapter
@@ -109,10 +113,6 @@ def _split(text: str, flag: str, readers: Mapping[str, Callable[[str], Any]]) ->
         if not sign:
             hint = "Write NAME=VALUE behind each comma; a file whose name has a comma has to be renamed."
             raise _unreadable(flag, f"{part!r} in {text!r}", hint)
-    for key, kind in _OF_ONE_KIND.items():
-        if info.kind is not kind and (key in values or (key == "image" and image)):
-            hint = f"Leave {key} out: it is for a {kind.value}."
-            raise RequestError(f"{key} has no effect", f"{info.label} is a {info.kind.value}", hint, param="adapters")
         if key not in readers:
             raise _unreadable(flag, f"{key!r} is not known here", f"Known are: {', '.join(readers)}.")
         if key in values:
@@ -154,6 +154,9 @@ _CONTROL_VALUES: Mapping[str, Callable[[str], Any]] = {
 }
 _ADAPTER_VALUES: Mapping[str, Callable[[str], Any]] = {"weight": _number, "token": _word, "image": _word}
 
+_OF_ONE_KIND = {"token": AdapterKind.TEXTUAL_INVERSION, "image": AdapterKind.IP_ADAPTER}
+"""What says something of adapters of one kind only."""
+
 
 def _unreadable(flag: str, detail: str, hint: str) -> RequestError:
     return RequestError(f"{flag} cannot be read", detail, hint, param=f"{flag.strip('-')}s")
@@ -169,6 +172,3 @@ def _read(text: str, flag: str, read: Callable[[Any], Any], data: dict[str, Any]
 def _check_count(given: Sequence[str], most: int, what: str, param: str) -> None:
     if len(given) > most:
         raise RequestError(f"There are too many {what}", f"{len(given)}; at most {most} are taken", "", param=param)
-_OF_ONE_KIND = {"token": AdapterKind.TEXTUAL_INVERSION, "image": AdapterKind.IP_ADAPTER}
-"""What says something of adapters of one kind only."""
-
