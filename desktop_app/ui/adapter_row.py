@@ -31,6 +31,7 @@ from desktop_app.ui.field import set_role
 from desktop_app.ui.flow_layout import FlowLayout
 from desktop_app.ui.icons import Icons
 from desktop_app.ui.picture_sources import accept_picture, take_drop
+from desktop_app.ui.tab_order import put_in_turn
 from desktop_app.ui.texts import param_text
 from desktop_app.ui.theme import GRID
 from desktop_app.ui.value_slider import ValueSlider
@@ -253,6 +254,7 @@ class AdapterRow(QFrame):
         for chip in self.chips:
             chip.clicked.connect(self._on_chip_clicked)
             self._chip_flow.addWidget(chip)
+        put_in_turn(self.token, *self.chips)
 
     def _show_picture(self, adapter: Adapter, facts: AdapterFacts) -> None:
         self.thumb.show_image(facts.picture, 0.0 if facts.is_opening else None)

@@ -32,6 +32,7 @@ from PySide6.QtWidgets import (
 
 from desktop_app.ui.canvas_paint import ground
 from desktop_app.ui.field import set_role
+from desktop_app.ui.tab_order import put_in_turn
 from desktop_app.ui.theme import GRID
 
 SAMPLE_SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -156,6 +157,7 @@ class EmptyCanvas(QWidget):
         if self._samples is None:
             self._samples = self._make_samples()
             self._arrange()
+            put_in_turn(self.url, *self._samples)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Less room, smaller samples and no drawing."""

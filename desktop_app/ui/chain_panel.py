@@ -26,6 +26,7 @@ from desktop_app.ui.field import error_text, set_role
 from desktop_app.ui.fold import ArrowButton
 from desktop_app.ui.icons import Icons
 from desktop_app.ui.stage_card import DropLine, FirstStageCard, StageCard
+from desktop_app.ui.tab_order import put_in_turn
 from desktop_app.ui.texts import plural
 
 FIRST, CHAIN = "first_stage", "chain"
@@ -216,6 +217,7 @@ class ChainPanel(QWidget):
 
     def _make_cards(self, count: int) -> None:
         """Cards and the lines between them, until there are ``count``."""
+        has_new = len(self.cards) < count
         while len(self.cards) < count:
             line, card = QLabel("↓"), StageCard(self._icons)
             line.setAlignment(Qt.AlignmentFlag.AlignHCenter)
@@ -229,6 +231,8 @@ class ChainPanel(QWidget):
                 widget.show()  # at once, so that it can have the keyboard
             self.cards.append(card)
             self._lines.append(line)
+        if has_new:
+            put_in_turn(self.title, self.add, self.first, *self.cards)
         while len(self.cards) > count:
             for widget in (self._lines.pop(), self.cards.pop()):
                 self._column.removeWidget(widget)

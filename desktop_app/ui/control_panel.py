@@ -31,6 +31,7 @@ from desktop_app.ui.fold import FoldButton
 from desktop_app.ui.icons import Icons
 from desktop_app.ui.parts import ControlParts
 from desktop_app.ui.picture_sources import ask_picture, dropped_picture, pasted_picture
+from desktop_app.ui.tab_order import put_in_turn
 from desktop_app.ui.texts import param_text, plural
 from desktop_app.ui.theme import GRID
 
@@ -174,6 +175,8 @@ class ControlPanel(QWidget):
         has_new = len(self.rows) < len(controls)
         while len(self.rows) < len(controls):
             self._add_row()
+        if has_new:
+            put_in_turn(self.fold, *self.rows, self.add)
         if has_new and self._is_awaited:
             self._is_awaited = False
             bring_into_view(self.rows[-1])

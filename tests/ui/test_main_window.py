@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QListView,
     QPlainTextEdit,
+    QPushButton,
     QScrollArea,
     QToolButton,
 )
@@ -26,6 +27,7 @@ from desktop_app.core.errors import ImageError, RequestError, StudioError
 from desktop_app.engine.fake import FakeEngine
 from desktop_app.ui import main_window
 from desktop_app.ui.actions import ACTIONS
+from desktop_app.ui.canvas_empty import SampleButton
 
 NAMES = (
     *("canvas", "promptEdit", "negativePromptEdit", "strengthSlider", "guidanceSlider", "stepsSpin", "seedEdit"),
@@ -96,6 +98,13 @@ def test_the_key_for_the_next_panel_comes_by_all_of_them(qtbot, window, paint_se
         window.actions_by_id["next_pane"].trigger()
         seen.append(window.focusWidget().objectName())
     assert {"promptEdit", "galleryView", "lineageView"} <= set(seen)
+
+
+def test_tab_goes_on_from_the_ways_to_a_picture_to_the_samples(qtbot, window):
+    url = window.findChild(QPushButton, "urlButton")
+    url.setFocus()
+    qtbot.keyClick(url, Qt.Key.Key_Tab)
+    assert window.focusWidget() is window.canvas.findChildren(SampleButton)[0]
 
 
 def test_every_button_without_words_has_a_tip(window):
