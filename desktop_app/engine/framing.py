@@ -55,6 +55,29 @@ class View:
         return replace(self.original, image=lay_over(self.original.image, whole, self.soft))
 
 
+class Glimpse:
+    """Previews of what `View.put_back` of ``view`` will give: the whole picture, no side longer than ``side``."""
+
+    def __init__(self, view: View, side: int) -> None:
+        self._placement = view.placement
+        whole = view.original.image
+        self._scale = min(side / max(whole.size), 1.0)
+        size = (max(round(whole.width * self._scale), 1), max(round(whole.height * self._scale), 1))
+        self._ground, self._soft = (each.resize(size, Image.Resampling.BOX) for each in (whole, view.soft))
+
+    def lay(self, painted: Image.Image) -> Image.Image:
+        """``painted``, a small picture of what the view shows, where the mask says."""
+        across, down = (has / was for has, was in zip(painted.size, self._placement.working, strict=True))
+        left, top, right, bottom = self._placement.inner
+        box = (round(self._placement.box[0] * self._scale), round(self._placement.box[1] * self._scale))
+        end = (round(self._placement.box[2] * self._scale), round(self._placement.box[3] * self._scale))
+        size = (max(end[0] - box[0], 1), max(end[1] - box[1], 1))
+        seen = (left * across, top * down, right * across, bottom * down)
+        whole = self._ground.copy()
+        whole.paste(painted.resize(size, Image.Resampling.BILINEAR, seen), box)
+        return lay_over(self._ground, whole, self._soft)
+
+
 class Frames:
     """The pictures of one request, loaded once. Raises `ImageError` where they are not what they were."""
 

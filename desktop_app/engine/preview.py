@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from PIL import Image
@@ -32,8 +33,10 @@ published for Stable Diffusion 1 (Hugging Face forum, "Decoding latents to RGB w
 class Previewer:
     """Makes previews of one run, and leaves some out so that they cost it little."""
 
-    def __init__(self, vae: Any) -> None:
+    def __init__(self, vae: Any, place: Callable[[Image.Image], Image.Image] | None = None) -> None:
+        """``place`` makes of what is painted the picture that is shown."""
         self._vae = vae
+        self._place = place
         is_kl = type(vae).__name__ == "AutoencoderKL"  # others may have the same factor, and other latents
         self._fit = _RGB.get(vae.config.scaling_factor) if is_kl else None
         self._due = 0.0
@@ -44,6 +47,8 @@ class Previewer:
         if begun < self._due and not is_last:
             return None
         picture = self._decode(latents)
+        if picture and self._place:
+            picture = self._place(picture)
         ended = time.monotonic()
         self._due = ended + max(MIN_INTERVAL_S, (ended - begun) / MAX_SHARE)
         return picture

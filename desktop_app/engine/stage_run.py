@@ -25,9 +25,9 @@ from desktop_app.engine.controls import active as active_controls
 from desktop_app.engine.controls import control_arguments
 from desktop_app.engine.deriving import derive_image, placed_picture
 from desktop_app.engine.faults import running
-from desktop_app.engine.framing import Picture, View
+from desktop_app.engine.framing import Glimpse, Picture, View
 from desktop_app.engine.handover import Latents, hands_over, scale_of, share_arguments
-from desktop_app.engine.preview import Previewer
+from desktop_app.engine.preview import MAX_SIDE, Previewer
 from desktop_app.engine.residency import Resident
 from desktop_app.engine.schedulers import make_scheduler
 from desktop_app.engine.stage_cache import Stamps
@@ -237,11 +237,14 @@ class StageRun:
             pipeline.scheduler = make_scheduler(self._stage.scheduler, resident.scheduler)
             self._tell(Phase.ENCODING)
             goes_on = hands_over(self._stage)
-            previewer = Previewer(decoder) if self._run.has_preview else None
+            previewer = self._previewer(decoder) if self._run.has_preview else None
             steps = StepCallback(self._run, self._number, previewer, goes_on=goes_on)
             with running(), resident.offload.using(pipeline):
                 made = self._paint(pipeline, family, steps, added)
             return self._take(made, pipeline, family, steps)
+
+    def _previewer(self, decoder: Any) -> Previewer:
+        return Previewer(decoder, Glimpse(self._view, MAX_SIDE).lay if self._view else None)
 
     def _paint(self, pipeline: Any, family: Family, steps: StepCallback, added: dict[str, Any]) -> Made | None:
         stage, generator = self._stage, self._run.noise.again()

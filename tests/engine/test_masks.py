@@ -26,7 +26,7 @@ from desktop_app.core.masking import soften
 from desktop_app.core.params import Fit, Params
 from desktop_app.core.planning import build_request
 from desktop_app.engine.diffusers_engine import DiffusersEngine
-from desktop_app.engine.framing import Frames
+from desktop_app.engine.framing import Frames, Glimpse
 from desktop_app.store.checkpoints import CheckpointStore
 
 STEPS = 4
@@ -194,6 +194,20 @@ def test_the_masked_part_alone_is_seen_enlarged(make):
     assert (right - left, bottom - top) == (160, 80)
     assert left <= 280 < 360 <= right
     assert (top, bottom) == (20, 100)
+
+
+@pytest.mark.parametrize("size", [(300, 100), (700, 60)])
+@pytest.mark.parametrize("changes", [{"masked_only": True}, {"fit": Fit.PAD}, {"fit": Fit.CROP}, {"own_size": False}])
+def test_a_preview_lies_where_the_picture_will_be_painted(make, size, changes):
+    middle = size[0] // 2
+    request = make(size=size, box=(middle - 20, 8, middle + 25, 40), mask_padding=8, width=64, height=64, **changes)
+    frames = Frames(request)
+    view = frames.view(frames.begin())
+    preview = Glimpse(view, 512).lay(Image.new("RGB", (16, 16), "red"))
+    whole = view.put_back(Image.new("RGB", (64, 64), "red")).image
+    whole = whole.resize(preview.size, Image.Resampling.BOX)
+    assert max(preview.size) == min(max(view.original.image.size), 512)
+    assert max(most for _least, most in ImageChops.difference(preview, whole).getextrema()) <= 2
 
 
 def test_a_mask_at_the_very_edge_is_not_cropped_away(make):
