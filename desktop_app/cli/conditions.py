@@ -44,7 +44,7 @@ def add_condition_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mask", metavar="FILE", help="paint only where this picture, of the init image's size, is white"
     )
-    modes = ", ".join(mode.value for mode in ControlMode)
+    modes = ", ".join(_MODES)
     parser.add_argument(
         "--control", action="append", default=[], metavar="MODE[,NAME=VALUE...]", help=f"{_CONTROL_HELP}{modes}"
     )
@@ -85,8 +85,22 @@ def read_adapters(given: Sequence[str], store: AdapterStore, open_picture: OpenP
 def _read_control(text: str, open_picture: OpenPicture) -> Control:
     mode, values = _split(text, "--control", _CONTROL_VALUES)
     image = values.pop("image", None)
+    if mode not in _MODES:
+        raise _unreadable("--control", f"{mode!r} is no kind of control image", f"Known are: {', '.join(_MODES)}.")
     control: Control = _read(text, "--control", control_from_json, {"mode": mode, **values})
+    _refuse_unread(control, values)
     return replace(control, image=open_picture(image)) if image else control
+
+
+def _refuse_unread(control: Control, given: Mapping[str, Any]) -> None:
+    """Raise `RequestError` where ``given`` says how to derive what is not derived, or not in that way."""
+    is_canny = control.derive and control.mode is ControlMode.CANNY and not control.annotator
+    reasons = {} if control.derive else {"annotator": "the picture is a control image already"}
+    if not is_canny:
+        reasons |= dict.fromkeys(("low", "high"), "these are thresholds of canny, where it is derived")
+    for name, reason in reasons.items():
+        if name in given:
+            raise _unreadable("--control", f"{name} has no effect: {reason}", "Leave it out.")
 
 
 def _read_adapter(text: str, store: AdapterStore, open_picture: OpenPicture) -> Adapter:
@@ -145,6 +159,7 @@ def _number(text: str) -> float:
 
 _FLAGS = {"yes": True, "true": True, "no": False, "false": False}
 
+_MODES = tuple(mode.value for mode in ControlMode)
 _CONTROL_VALUES: Mapping[str, Callable[[str], Any]] = {
     "checkpoint": _word,
     "image": _word,

@@ -105,6 +105,7 @@ class ControlNets:
             _check_fit(folder, own.unet)
             with loading(folder):
                 network = _load(folder, resident.dtype)
+                _check_shape(folder, network, own)
                 offload = _place(network, resident.offload.plan, self._device, self._disk)
             self._loaded[key] = _Loaded(network, stamp, WeakSet(), offload)
         self._loaded[key].bases.add(resident.offload)
@@ -150,6 +151,29 @@ def _check_fit(folder: Path, unet: Any) -> None:
         detail = f"{folder.name} reads {width} numbers a token, the checkpoint {unet.config.cross_attention_dim}"
         hint = "Choose a ControlNet for the family of the checkpoint."
         raise CheckpointError("The ControlNet does not fit the checkpoint", detail, hint)
+
+
+def _check_shape(folder: Path, network: Any, own: Any) -> None:
+    """Raise `CheckpointError` where it has other layers than the checkpoint, which may have been made smaller, or
+    reads control images for latents of another size.
+    """
+    shapes = [_layers(part.config) for part in (network, own.unet)]
+    factor = 2 ** (len(network.config.conditioning_embedding_out_channels) - 1)
+    if shapes[0] != shapes[1]:
+        channels = [" + ".join(f"{count} × {width}" for width, count in shape) for shape in shapes]
+        detail = f"{folder.name} has layers for {channels[0]}, the checkpoint {channels[1]}"
+    elif factor != own.vae_scale_factor:
+        detail = f"one latent of {folder.name} covers {factor} pixels, of the checkpoint {own.vae_scale_factor}"
+    else:
+        return
+    hint = "Choose a ControlNet that was made for this checkpoint."
+    raise CheckpointError("The ControlNet does not fit the checkpoint", detail, hint)
+
+
+def _layers(config: Any) -> list[tuple[int, int]]:
+    """Width and number of the layers of each block on the way down."""
+    widths, counts = list(config.block_out_channels), config.layers_per_block
+    return list(zip(widths, [counts] * len(widths) if isinstance(counts, int) else counts, strict=True))
 
 
 def _load(folder: Path, dtype: str) -> Any:

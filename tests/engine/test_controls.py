@@ -215,6 +215,24 @@ def test_a_control_net_for_another_family_is_refused_before_it_is_loaded(nets, f
     assert nets.size_bytes == 0
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"layers_per_block": 2}, "has layers for 2 × "),
+        ({"conditioning_embedding_out_channels": (4, 8, 16)}, "covers 4 pixels, of the checkpoint 8"),
+    ],
+)
+def test_a_control_net_for_a_checkpoint_of_another_shape_is_refused(nets, residents, folders, tmp_path, changes, words):
+    from diffusers import ControlNetModel
+
+    config = ControlNetModel.load_config(folders / "sd-1")
+    ControlNetModel.from_config({**config, **changes}).save_pretrained(tmp_path / "net")
+    with pytest.raises(CheckpointError, match="does not fit") as caught:
+        nets.pipeline(residents["sd"], family_at(folders / "sd"), stage_with(tmp_path / "net", folders))
+    assert words in caught.value.detail
+    assert nets.size_bytes == 0
+
+
 def test_a_control_net_that_lacks_weights_is_told(nets, residents, folders, tmp_path, expect_log):
     from safetensors.torch import load_file, save_file
 
