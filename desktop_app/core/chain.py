@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from desktop_app.core.kinds import StageKind
-from desktop_app.core.plain_data import as_count_between, as_flag, as_share, as_text
+from desktop_app.core.plain_data import as_count_between, as_flag, as_one_of, as_share, as_text
 
 CARD_KINDS = (
     StageKind.IMAGE_TO_IMAGE,
@@ -75,10 +75,9 @@ def spare_prompt(text: str) -> str:
 
 
 def _kind(value: Any) -> StageKind:
-    kind = StageKind(value)
-    if kind not in CARD_KINDS:
-        raise ValueError(f"{kind.value} is no stage that follows another")
-    return kind
+    if value in [kind.value for kind in StageKind if kind not in CARD_KINDS]:
+        raise ValueError(f"{value} is no stage that follows another")
+    return as_one_of(value, CARD_KINDS)
 
 
 def _own_text(value: Any) -> str | None:

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from desktop_app.core.image_ref import FindImages, ImageRef, image_from_json
-from desktop_app.core.plain_data import as_count_between, as_flag, as_share, as_text
+from desktop_app.core.plain_data import as_count_between, as_flag, as_one_of, as_share, as_text
 
 MAX_WEIGHT = 2.0
 """Of a control image; more only breaks the picture."""
@@ -95,7 +95,7 @@ class Adapter:
 
 _LEVEL = (0, 255)
 _CONTROL_READERS: dict[str, Callable[[Any], Any]] = {
-    "mode": ControlMode,
+    "mode": lambda value: as_one_of(value, ControlMode),
     "checkpoint": as_text,
     "derive": as_flag,
     "annotator": as_text,
@@ -107,7 +107,7 @@ _CONTROL_READERS: dict[str, Callable[[Any], Any]] = {
     "is_on": as_flag,
 }
 _ADAPTER_READERS: dict[str, Callable[[Any], Any]] = {
-    "kind": AdapterKind,
+    "kind": lambda value: as_one_of(value, AdapterKind),
     "ref": as_text,
     "weight": lambda value: as_share(value, -MAX_ADAPTER_WEIGHT, MAX_ADAPTER_WEIGHT),
     "is_on": as_flag,
@@ -119,7 +119,7 @@ _ADAPTER_READERS: dict[str, Callable[[Any], Any]] = {
 def control_from_json(data: Any, find_image: FindImages | None = None) -> Control:
     """The control that `Control.to_json` wrote. Raises KeyError, TypeError, ValueError, `RequestError`."""
     image = image_from_json(data.get("image"), find_image, "control image")
-    control = Control(image=image, **_read(_CONTROL_READERS, data))
+    control = Control(image=image, **_read(_CONTROL_READERS, data, "mode"))
     if control.start >= control.end:
         raise ValueError(f"a control image from {control.start:g} to {control.end:g} of the schedule")
     return control
@@ -128,12 +128,14 @@ def control_from_json(data: Any, find_image: FindImages | None = None) -> Contro
 def adapter_from_json(data: Any, find_image: FindImages | None = None) -> Adapter:
     """The adapter that `Adapter.to_json` wrote. Raises KeyError, TypeError, ValueError, `RequestError`."""
     image = image_from_json(data.get("image"), find_image, "adapter's image")
-    return Adapter(image=image, **_read(_ADAPTER_READERS, data))
+    return Adapter(image=image, **_read(_ADAPTER_READERS, data, "kind", "ref"))
 
 
-def _read(readers: dict[str, Callable[[Any], Any]], data: Any) -> dict[str, Any]:
+def _read(readers: dict[str, Callable[[Any], Any]], data: Any, *needed: str) -> dict[str, Any]:
     if unknown := sorted(set(data) - {*readers, "image"}):
         raise KeyError(", ".join(unknown))
+    if missing := [name for name in needed if name not in data]:
+        raise ValueError(f"{missing[0]} is missing")
     return {name: readers[name](value) for name, value in data.items() if name != "image"}
 
 

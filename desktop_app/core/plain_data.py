@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
+from enum import Enum
 from typing import Any, TypeVar
 
+E = TypeVar("E", bound=Enum)
 N = TypeVar("N", int, float)
 
 _NAMES = {int: "a whole number", float: "a number"}
@@ -46,3 +49,11 @@ def as_flag(value: Any) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"{value!r} is neither true nor false")
     return value
+
+
+def as_one_of(value: Any, known: Iterable[E]) -> E:
+    """The one of ``known`` whose value is ``value``. Raises ValueError, which names them."""
+    members = {each.value: each for each in known}
+    if not isinstance(value, str) or value not in members:
+        raise ValueError(f"{str(value)[:80]!r} is none of: {', '.join(members)}")
+    return members[value]
