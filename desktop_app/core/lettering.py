@@ -7,7 +7,6 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from PIL import ImageDraw, ImageFont, features
@@ -137,12 +136,16 @@ def as_line(text: str) -> str:
 
 def _choose(letters: frozenset[str], fonts: Iterable[Path]) -> list[_Found]:
     """The one font that has all ``letters``; else those that have most of what the others lack. At least one."""
-    looked_at = []
-    for path in chain((None,), fonts):
-        found = _Found(path, frozenset(_letters_in(path, letters)))
-        if found.letters == letters:
-            return [found]
-        looked_at.append(found)
+    own = _Found(None, frozenset(_letters_in(None, letters)))
+    if own.letters == letters:
+        return [own]
+    looked_at = [own]
+    for path in fonts:
+        if helpful := _letters_in(path, letters - own.letters):
+            found = _Found(path, frozenset([*helpful, *_letters_in(path, own.letters)]))
+            if found.letters == letters:
+                return [found]
+            looked_at.append(found)
     chosen: list[_Found] = []
     left = letters
     while not chosen or left:
