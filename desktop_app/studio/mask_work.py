@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from PIL import Image
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QCoreApplication, QObject, Signal
 
 from desktop_app.core import mask as masks
-from desktop_app.core.errors import StoreError, StudioError
+from desktop_app.core.errors import ImageError, StoreError, StudioError
 from desktop_app.core.image import encode_png
 from desktop_app.store.files import write_atomic
 from desktop_app.store.gallery import GalleryStore
@@ -99,11 +99,16 @@ class MaskWork(QObject):
         self._start_with_picture(self.tr("Mask from transparency"), lambda _mask, picture: masks.from_alpha(picture))
 
     def open(self, source: Source, name: str = "", *, text: str = "", is_online: bool = True) -> None:
-        """Take the mask from any picture; one of another size is scaled, and that is said."""
+        """Take the mask from any picture; one of another size is scaled, and that is said. One that marks nothing is
+        none.
+        """
 
         def load(mask: Image.Image) -> _Changed:
-            picture, _name = load_source(source, name, self._gallery, is_online=is_online)
-            return _Changed(*fit_mask(picture, mask.size))
+            picture, found_name = load_source(source, name, self._gallery, is_online=is_online)
+            changed = _Changed(*fit_mask(picture, mask.size))
+            if changed.mask.getbbox() is None:
+                raise _nothing_marked(found_name)
+            return changed
 
         self._run(text or self.tr("Load mask"), load)
 
@@ -160,6 +165,12 @@ class MaskWork(QObject):
 
     def _on_write_failed(self, _path: Path, error: StudioError) -> None:
         self.error_raised.emit(error)
+
+
+def _nothing_marked(name: str) -> ImageError:
+    translate = QCoreApplication.translate
+    title = translate("Mask", "Nothing is marked in this picture")
+    return ImageError(title, name, translate("Mask", "A mask is white where the init image shall change."))
 
 
 def _write(path: Path, mask: Image.Image) -> None:

@@ -362,6 +362,7 @@ class Commands(QObject):
         plan = chain.look(self._document.plan())
         self._window.prompt_panel.refresh(plan)
         self._window.params_panel.refresh(plan)
+        self._window.mask_panel.refresh(plan)
         self._window.family_panel.show_error(plan.error)
         self._window.chain_panel.refresh(plan, chain.handovers)
         self._window.control_panel.show_error(plan.error)

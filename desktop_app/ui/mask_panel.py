@@ -10,8 +10,10 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSpinBox, QToolButton, QVBoxLayout, QWidget
 
 from desktop_app.core.errors import RequestError
+from desktop_app.core.kinds import StageKind
 from desktop_app.core.params import PARAM_SPECS, Params
 from desktop_app.studio.document import Document
+from desktop_app.studio.plan import RunPlan
 from desktop_app.ui.field import Field, WheelGuard, describe, set_role
 from desktop_app.ui.mask_bars import coverage_text
 from desktop_app.ui.mask_tools import MaskTools
@@ -32,6 +34,7 @@ class MaskPanel(QWidget):
         self.setObjectName("maskPanel")
         self._document = document
         self._tools = tools
+        self._kinds: tuple[StageKind, ...] = ()
         self.feather = ValueSlider("mask_feather", "maskFeatherSlider", 0)
         self.only = QCheckBox(param_text(PARAM_SPECS["masked_only"].label))
         self.only.setObjectName("maskedOnlyCheck")
@@ -59,6 +62,12 @@ class MaskPanel(QWidget):
         """Show ``error`` beside the control it names. The other controls are cleared."""
         for name, field in self.fields.items():
             field.show_error(error if error and error.param == name else None)
+
+    def refresh(self, plan: RunPlan) -> None:
+        """Say what ``plan`` makes of the mask, and show its error here if it is one of these values."""
+        self._kinds = plan.kinds or self._kinds
+        self._show_status()
+        self.show_error(plan.error)
 
     def commit_typing(self) -> None:
         """Take what is being typed, as if the user had left the box."""
@@ -119,8 +128,7 @@ class MaskPanel(QWidget):
     def _refresh(self, _params: Params | None = None) -> None:
         params, mask = self._document.params, self._document.mask
         self.setVisible(not mask.is_empty)
-        text = self.tr("Only the marked part changes: %1 of the picture.")
-        self.status.setText(text.replace("%1", coverage_text(mask.coverage)))
+        self._show_status()
         with QSignalBlocker(self.feather), QSignalBlocker(self.only), QSignalBlocker(self.padding):
             if round(self.feather.value()) != params.mask_feather:
                 self.feather.setValue(params.mask_feather)
@@ -129,6 +137,15 @@ class MaskPanel(QWidget):
         self.fields["mask_padding"].setVisible(params.masked_only)
         with QSignalBlocker(self.growth):
             self.growth.setValue(self._tools.growth)
+
+    def _show_status(self) -> None:
+        if self._kinds and StageKind.INPAINT not in self._kinds:
+            text = self.tr("The mask is not used: no stage paints inside it.")
+        elif any(kind is not StageKind.INPAINT for kind in self._kinds):
+            text = self.tr("%1 of the picture is marked. Some stages of the chain change the rest too.")
+        else:
+            text = self.tr("Only the marked part changes: %1 of the picture.")
+        self.status.setText(text.replace("%1", coverage_text(self._document.mask.coverage)))
 
 
 def _button(action: QAction) -> QToolButton:

@@ -334,6 +334,14 @@ def test_a_mask_that_cannot_be_opened_is_told_and_the_old_one_stays(qtbot, maske
     assert not masked.mask_work.is_working
 
 
+def test_a_picture_that_marks_nothing_is_no_mask_and_the_old_one_stays(qtbot, masked, tmp_path):
+    Image.new("L", (96, 64)).save(tmp_path / "black.png")
+    with qtbot.waitSignal(masked.error_raised) as raised:
+        masked.open_mask(tmp_path / "black.png")
+    assert (raised.args[0].title, raised.args[0].detail) == ("Nothing is marked in this picture", "black.png")
+    assert masked.mask.copy().getbbox() == (30, 40, 50, 50)
+
+
 def change(qtbot, document, begin) -> Image.Image:
     """The mask after what ``begin`` begins."""
     begin()

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import QRect, Qt
 
+from desktop_app.core.chain import Card
 from desktop_app.ui.compare_view import CompareView, ViewMode
 from desktop_app.ui.mask_bars import MaskOptionsBar, MaskToolBar, coverage_text
 from desktop_app.ui.mask_panel import MaskPanel
@@ -81,6 +82,19 @@ def test_the_panel_is_there_with_a_mask_only_and_sets_what_runs(masked):
     assert (request.mask_feather, request.masked_only, request.mask_padding) == (14, True, 48)
     document.mask.clear("Clear")
     assert panel.isHidden()
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({}, "Only the marked part changes: 25 % of the picture."),
+        ({"chain": (Card(),)}, "25 % of the picture is marked. Some stages of the chain change the rest too."),
+        ({"chain": (Card(),), "first_stage": False}, "The mask is not used: no stage paints inside it."),
+    ],
+)
+def test_the_panel_says_what_becomes_of_the_rest_of_the_picture(qtbot, masked, changes, text):
+    masked.document.set_params("Chain", **changes)
+    qtbot.waitUntil(lambda: masked.findChild(MaskPanel).status.text() == text)
 
 
 def test_a_soft_edge_that_is_being_typed_counts_when_the_picture_is_asked_for(qtbot, masked):
