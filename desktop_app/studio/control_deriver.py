@@ -180,10 +180,12 @@ class ControlDeriver(QObject):
         """What was asked for expressly comes first. Nothing is made before it is known how large."""
         if self._document.checkpoint_info is None and self._document.checkpoint_error is None:
             return None
-        asked = [wish for wish in self._asked if wish not in self._made]
+        return next((wish for wish in self._wanted() if wish not in self._made), None)
+
+    def _wanted(self) -> list[_Wish]:
+        """What was asked for, and what is on while somebody watches."""
         controls = self._document.params.controls if self._is_watching else ()
-        watched = [wish for control in controls if control.is_on and (wish := self._wish(control))]
-        return next((wish for wish in (*asked, *watched) if wish not in self._made), None)
+        return [*self._asked, *(wish for control in controls if control.is_on and (wish := self._wish(control)))]
 
     def _planned_size(self) -> tuple[int, int] | None:
         """The working size; where the plan has none, since something cannot be run yet, what it would usually be."""
@@ -221,7 +223,7 @@ class ControlDeriver(QObject):
         self._seen = self._planned_view()
         wishes = self._wishes()
         self._asked = [wish for wish in self._asked if wish in wishes]
-        if self._running and self._running[1] not in wishes:
+        if self._running and self._running[1] not in self._wanted():
             self._stop_running()
         self._timer.start()
         self.changed.emit()

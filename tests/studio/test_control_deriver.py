@@ -290,6 +290,19 @@ def test_a_control_that_is_removed_needs_no_picture_any_more(document, held, hel
     assert held.orders[0].cancel.is_set()
 
 
+def test_one_that_is_switched_off_is_made_no_further(document, held, held_deriver):
+    off = replace(CANNY, is_on=False)
+    document.set_param("controls", (off,))
+    assert held.orders[0].cancel.is_set()
+    assert held_deriver.view(off).state is DeriveState.WAITING
+
+
+def test_one_that_was_asked_for_is_made_though_it_is_switched_off(document, held, held_deriver):
+    held_deriver.derive_now(CANNY)
+    document.set_param("controls", (replace(CANNY, is_on=False),))
+    assert not held.orders[0].cancel.is_set()
+
+
 def test_nothing_is_made_once_it_is_closed(held, held_deriver):
     held_deriver.close()
     assert held.orders[0].cancel.is_set()
