@@ -5,12 +5,15 @@ The choices of a prompt hang on the seed and the prompt alone, so they are the s
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from desktop_app.core.choices import Span, longest_choices, read_choices, resolve_choices
 from desktop_app.core.prompt_problems import Problem
 from desktop_app.core.styles import NO_WORDS, Style, surround
-from desktop_app.core.weighting import parse
+from desktop_app.core.weighting import NOT_CLOSED, NOT_OPENED, parse
+
+TORN = "This bracket and its other one have to stand in the same words of a choice; else it is read as plain text."
 
 
 def resolve_prompts(prompt: str, negative: str, style: Style | None, seed: int) -> tuple[str, str]:
@@ -29,8 +32,19 @@ def _resolved(around: tuple[str, str], seed: int, salt: str) -> tuple[str, str]:
 
 def find_problems(text: str, *, takes_weights: bool) -> tuple[Problem, ...]:
     """What in a prompt means nothing, in its order; choices are read even where weights are not."""
-    found = (*(parse(text).problems if takes_weights else ()), *read_choices(text).problems)
-    return tuple(sorted(found, key=lambda problem: (problem.start, problem.end)))
+    found = (*_torn_brackets(text), *parse(text).problems) if takes_weights else ()
+    once = {(problem.start, problem.end): problem for problem in (*found, *read_choices(text).problems)}
+    return tuple(once[place] for place in sorted(once))
+
+
+def _torn_brackets(text: str) -> Iterator[Problem]:
+    """Brackets of which an alternative of a choice has only one of two, though ``text`` may have both."""
+    for choice in read_choices(text).choices:
+        for start, end in choice.alternatives:
+            words = text[start:end]
+            for problem in parse(words).problems if set(words) & set("()[]") else ():
+                if problem.sentence in (NOT_CLOSED, NOT_OPENED):
+                    yield Problem(start + problem.start, start + problem.end, TORN)
 
 
 @dataclass(frozen=True)

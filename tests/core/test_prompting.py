@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desktop_app.core.choices import read_choices
-from desktop_app.core.prompting import count_prompt, resolve_prompts
+from desktop_app.core.prompting import count_prompt, find_problems, resolve_prompts
 from desktop_app.core.styles import Style
 from desktop_app.core.weighting import parse
 
@@ -78,3 +79,19 @@ def test_any_text_can_be_counted(written, around):
     for index, sign in enumerate(counted.text):
         place = counted.written(index)
         assert place is None or written[place] == sign
+
+
+@pytest.mark.parametrize(
+    ("text", "marked"),
+    [
+        ("a {(red|blue:1.2)} car", ["(", ")"]),
+        ("{(red|blue} car)", ["("]),
+        ("({red|blue}:1.2) {(a:1.2)|[b]}", []),
+        ("{(red|blue} car", ["("]),
+        (r"{\(red|blue\)}", []),
+    ],
+)
+def test_brackets_that_a_choice_tears_apart_are_told_once(text, marked):
+    problems = find_problems(text, takes_weights=True)
+    assert [text[problem.start : problem.end] for problem in problems] == marked
+    assert not find_problems(text, takes_weights=False)
