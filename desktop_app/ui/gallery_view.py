@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QModelIndex, QPoint, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtCore import QEvent, QItemSelectionModel, QModelIndex, QPoint, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QListView, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from desktop_app.core.variation import Variation
@@ -22,6 +22,8 @@ CELL = 96
 """Least side of a cell; cells grow to fill the width."""
 
 MAX_STARS = 5
+KEYBOARD = (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason, Qt.FocusReason.ShortcutFocusReason)
+"""Ways in which the keyboard comes to the pictures by keys."""
 
 
 class GalleryList(QListView):
@@ -80,6 +82,14 @@ class GalleryList(QListView):
             self.stars_requested.emit(stars)
         else:
             super().keyPressEvent(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Who comes by the keyboard has a picture selected: with only one there is no other to go to and select it."""
+        super().focusInEvent(event)
+        if event.reason() not in KEYBOARD:
+            return
+        if not self.selectionModel().hasSelection() and self.currentIndex().isValid():
+            self.selectionModel().select(self.currentIndex(), QItemSelectionModel.SelectionFlag.Select)
 
 
 def _stars_of(event: QKeyEvent) -> int | None:

@@ -129,6 +129,18 @@ def test_undo_brings_the_selection_back(qtbot, panel, filled, document):
     qtbot.waitUntil(lambda: [model.index(row, 0).data(model.IdRole) for row in range(3)] == [v.id for v in filled])
 
 
+def test_who_comes_by_the_keyboard_has_a_picture_selected_but_not_who_clicks(qtbot, panel, filled):
+    panel.activateWindow()
+    panel.search.setFocus()
+    panel.view.setFocus(Qt.FocusReason.MouseFocusReason)
+    qtbot.waitUntil(panel.view.hasFocus)
+    assert panel.selected_ids() == []
+    panel.search.setFocus()
+    panel.view.setFocus(Qt.FocusReason.TabFocusReason)
+    qtbot.waitUntil(panel.view.hasFocus)
+    assert panel.selected_ids() == [filled[0].id]
+
+
 def test_the_delete_key_without_a_selection_trashes_nothing(qtbot, panel, filled, document):
     qtbot.keyClick(panel.view, Qt.Key.Key_Delete)
     assert panel.view.model().rowCount() == 3
