@@ -107,7 +107,7 @@ class ZoomBar(Bar):
         self.actual = self.add_button(
             "zoomActualButton", self.tr("100 %"), self.tr("One picture pixel on one screen pixel")
         )
-        self.actual.setText(f"\u200e{self.actual.text()}")  # or the sign would come first where words go to the left
+        self.actual.setText(f"\u200e{self.actual.text()}\u200e")  # or the sign comes first where words go to the left
         self.actual.setCheckable(True)
 
     def show_view(self, size: QSize, zoom: float, *, is_fit: bool) -> None:
