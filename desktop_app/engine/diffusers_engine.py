@@ -143,7 +143,7 @@ class DiffusersEngine:
     def _environment(self) -> dict[str, Any]:
         import torch
 
-        status = self.status()
+        status = self._start().residency.status()
         return {
             "underpaint": __version__,
             **status.versions,

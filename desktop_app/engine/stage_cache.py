@@ -67,11 +67,10 @@ class StageCache:
     @property
     def keys(self) -> frozenset[str]:
         """The keys of what is there and can be used; see `desktop_app.core.stage_keys`."""
-        known: dict[Stage, Stamps | None] = {}  # most differ in their seed alone
-        for output in self._outputs.values():
-            if output.stage not in known:
-                known[output.stage] = self._stamps_now(output.stage)
-        return frozenset(key for key, output in self._outputs.items() if known[output.stage] == output.stamps)
+        stages = {_naming_files(output.stage): output.stage for output in self._outputs.values()}
+        known = {names: self._stamps_now(stage) for names, stage in stages.items()}
+        outputs = self._outputs.items()
+        return frozenset(key for key, output in outputs if known[_naming_files(output.stage)] == output.stamps)
 
     def begin(self, keys: Sequence[str]) -> list[StageOutput]:
         """Of the stages with ``keys``, in their order, the first ones that need not be run. Those are left out whose
@@ -115,3 +114,8 @@ class StageCache:
         """Forget everything."""
         self._outputs.clear()
         self._chain = []
+
+
+def _naming_files(stage: Stage) -> tuple[object, ...]:
+    """What of ``stage`` says with which files it is made: most of the many stages of a sweep have that in common."""
+    return stage.checkpoint, stage.prior, stage.controls, stage.adapters

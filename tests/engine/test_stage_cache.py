@@ -109,6 +109,21 @@ def test_what_was_made_with_a_file_that_has_changed_is_made_again(files, number)
     assert (cache.keys, len(cache.begin(["a"]))) == (frozenset(), 0)
 
 
+def test_the_files_of_many_stages_are_looked_at_once_where_they_are_the_same():
+    looked = []
+
+    def look(stage: Stage) -> Stamps:
+        looked.append(stage)
+        return ()
+
+    cache = StageCache(look)
+    for number in range(20):
+        cache.begin([f"a{number}"])
+        cache.keep(f"a{number}", replace(made(), stage=replace(STAGE, strength=number / 20)))
+    assert len(cache.keys) == 20
+    assert len(looked) == 1
+
+
 def test_what_was_made_with_a_file_that_is_gone_is_not_used():
     def find_nothing(_stage: Stage) -> Stamps:
         raise CheckpointError("The checkpoint cannot be found", "", "")
