@@ -274,7 +274,19 @@ class Document(QObject):
         self.mask.abandon()
         overlap = max(OVERLAP, self._params.mask_feather)
         work = partial(extend_scene, self._scene(), margins, overlap, self._gallery)
-        self._opener.start(Opening(self.tr("Extend picture")), lambda _cancel: work())
+        begun = (self._init_image, self.mask.revision)
+        opening = Opening(self.tr("Extend picture"), take=partial(self._on_extended, margins, begun))
+        self._opener.start(opening, lambda _cancel: work())
+
+    def _on_extended(self, margins: Margins, begun: tuple[InitImage, int], opened: OpenedScene) -> None:
+        """What was painted meanwhile is extended too; where the picture is another by now, nothing is."""
+        init_image, revision = begun
+        if self._init_image is not init_image:
+            return
+        if self.mask.revision != revision:
+            self.extend_init_image(margins)
+        else:
+            self._push_scene(self.tr("Extend picture"), opened.scene)
 
     def clear_init_image(self) -> None:
         """Have no init image."""
@@ -349,7 +361,9 @@ class Document(QObject):
         self._opener.start(opening, work)
 
     def _on_opened(self, opening: Opening, opened: OpenedScene) -> None:
-        if not opening.is_edit:
+        if opening.take is not None:
+            opening.take(opened)
+        elif not opening.is_edit:
             self._show_scene(opened.scene)
         elif opening.params is None:
             self._push_scene(opening.text, opened.scene)

@@ -288,6 +288,24 @@ def test_extending_takes_the_mask_along(qtbot, masked):
     assert masked.mask.copy().getbbox() == (30, 40, 50, 50)
 
 
+def test_what_is_painted_while_the_picture_is_extended_is_not_lost(qtbot, masked):
+    masked.extend_init_image(Margins(left=40))
+    paint(masked, QRect(80, 0, 5, 5))
+    with qtbot.waitSignal(masked.init_image_changed):
+        pass
+    assert masked.mask.copy().crop((120, 0, 125, 5)).getextrema() == (255, 255)
+    assert masked.undo_stack.undoText() == "Extend picture"
+    masked.undo_stack.undo()
+    assert masked.mask.copy().getbbox() == (30, 0, 85, 50)
+
+
+def test_a_picture_that_is_gone_before_it_is_extended_does_not_come_back(qtbot, masked):
+    masked.extend_init_image(Margins(left=40))
+    masked.undo_stack.setIndex(0)
+    qtbot.waitUntil(lambda: not masked.is_opening)
+    assert (masked.init_image, masked.undo_stack.canRedo()) == (None, True)
+
+
 def test_an_extended_picture_remembers_its_original_even_after_a_restart(qtbot, make_document, picture, paths):
     document = make_document()
     open_image(qtbot, document, picture("cat.png", (96, 64)))
