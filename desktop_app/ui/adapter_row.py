@@ -101,7 +101,6 @@ class AdapterRow(QFrame):
         self.remove.setObjectName("adapterRemoveButton")
         self.remove.setIcon(icons.get("close"))
         self.remove.setToolTip(self.tr("Remove this adapter; its file stays"))
-        self.remove.setAccessibleName(self.tr("Remove"))
         self.facts = ElidedLabel()
         self.facts.setObjectName("adapterFacts")
         set_role(self.facts, "caption")
@@ -209,6 +208,7 @@ class AdapterRow(QFrame):
         self.facts.show_text(facts_text(adapter.kind, known))
         self.on.setChecked(adapter.is_on)
         self.on.setAccessibleName(name)
+        self.remove.setAccessibleName(self.tr("Remove %1").replace("%1", name))
         self._show_weight(adapter.weight)
         problem = problem_text(known) if isinstance(known, StudioError) else facts.reason
         self.problem.setText(problem)

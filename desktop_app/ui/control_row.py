@@ -119,12 +119,10 @@ class ControlRow(QFrame):
         self._fold = QToolButton()
         self._fold.setCheckable(True)
         self._fold.setObjectName("controlFoldButton")
-        self._fold.setAccessibleName(self.tr("Details"))
         self._fold.setToolTip(self.tr("Show or hide the details"))
         set_role(self._fold, "disclosure")
         self.on = QCheckBox()
         self.on.setObjectName("controlOnCheck")
-        self.on.setAccessibleName(self.tr("On"))
         self.on.setToolTip(self.tr("Whether the control image counts"))
         self.mode = QComboBox()
         self.mode.setObjectName("controlModeCombo")
@@ -137,7 +135,6 @@ class ControlRow(QFrame):
         self.remove = QToolButton()
         self.remove.setObjectName("controlRemoveButton")
         self.remove.setIcon(icons.get("close"))
-        self.remove.setAccessibleName(self.tr("Remove"))
         self.remove.setToolTip(self.tr("Remove this control image"))
         self._summary = ElidedLabel()
         set_role(self._summary, "caption")
@@ -267,6 +264,7 @@ class ControlRow(QFrame):
         self.mode.setCurrentIndex(self.mode.findData(control.mode))
         self.mode.setToolTip(plain_tip(param_text(ANNOTATORS[control.mode].tip)))
         self.ready.setChecked(not control.derive)
+        self._name_parts(mode_label(control))
         self._show_source(control, is_opening=facts.is_opening)
         nets = control_nets(control, facts.base, facts.infos)
         none = self.tr("No ControlNet fits this checkpoint: they are made for Stable Diffusion 1, 2 and XL.")
@@ -285,6 +283,15 @@ class ControlRow(QFrame):
         self._show_fold()
         for part in (self.mode, self._body):
             part.setEnabled(facts.is_used)
+
+    def _name_parts(self, kind: str) -> None:
+        """For a screen reader: there may be several rows."""
+        for part, text in (
+            (self._fold, self.tr("Details of %1")),
+            (self.on, self.tr("%1 is on")),
+            (self.remove, self.tr("Remove %1")),
+        ):
+            part.setAccessibleName(text.replace("%1", kind))
 
     def _show_source(self, control: Control, *, is_opening: bool) -> None:
         entries = [(self.tr("The init image"), "init")]

@@ -19,11 +19,12 @@ from desktop_app.ui.control_thumb import ControlImageDialog
 
 
 @pytest.fixture
-def panel(window, pretend):
+def panel(qtbot, window, pretend):
     """Open, with ControlNets for Stable Diffusion 1.5 and for another family."""
     base = pretend("Stable Diffusion", text_width=768)
     net = replace(base, family="ControlNet", kinds=(), fits=("Stable Diffusion",))
     panel = window.control_panel
+    qtbot.waitUntil(lambda: bool(panel._infos))  # the window's own list, which would else come after this one
     panel.set_checkpoints(
         [
             base,
