@@ -33,35 +33,41 @@ LOOK_BACK = 200
 _SWAP = r"\.swap\((?:[^()\"\n]|\"[^\"\n]{0,200}\"|\([^()\n]{0,200}\)){0,400}\)"
 _LEXEME = re.compile(
     rf"""
-    (?P<escape>\\(?:[()\[\]\\<>+.\-"{{}}|]|BREAK(?!\w)))
+    (?P<escape>\\(?:[()\[\]\\<>+.\-"{{}}|（]|(?:BREAK|AND)(?!\w)|_(?=_)))
     | (?P<swap>"?{_SWAP})
-    | (?P<unknown><[A-Za-z]\w*:[^<>\n"]*>|\.(?:and|add|blend|attend)\([^()\n]*\)|(?<!\w)(?:use|with)Lora\([^()\n]*\))
+    | (?P<unknown><[A-Za-z]\w*:[^<>\n"]*>|\.(?:and|add|blend|attend)\([^()\n]*\)|(?<!\w)(?:use|with)Lora\([^()\n]*\)
+        |(?<!\w)AND(?![\w+\-])|(?<!\w)__{LETTER}{{1,200}}?__(?!\w)|（[^（）\n]{{0,200}}[:：][ ]*{NUMBER}[ ]*）)
     | (?P<quote>"(?=(?:\\"|[^"\n]){{0,200}}"{_SWAP}))
     | (?P<open>[(\[])
     | (?P<close>(?::[ ]*(?P<number>[+-]?{NUMBER})[ ]*)?\)(?:(?P<after>{NUMBER}|\++|-+)(?![\w.(\[+\-]))?|\])
     | (?P<break>(?<!\w)BREAK(?!\w)\s*)
     | (?P<word>{WORD})(?:(?P<signs>\++|-+)(?!{LETTER}|[+\-(\[]))?
-    | (?P<other>.)
+    | (?P<other>[\s,]+|.)
     """,
     re.VERBOSE | re.DOTALL,
 )
-_KINDS = ("escape", "swap", "unknown", "quote", "open", "close", "break", "word", "other")
 _NO_NUMBER = re.compile(r":[ ]*([+-]?[\d.,][^\s:()]*|)[ ]*$")
+_FULL_WIDTH = re.compile(rf"：[ ]*{NUMBER}[ ]*$")
+_FURTHER = re.compile(rf":[ ]*[+-]?{NUMBER}[ ]*$")
 _TURNS = re.compile(r"\|.*|:[ ]*[\d.]+[ ]*$", re.DOTALL)
 _BEFORE_SWAP = re.compile(rf"{LETTER}|[)\]}}>+\-]")
 _CHOICE = re.compile(r"\{[^{}]*\}")
 _TO_ESCAPE = re.compile(
-    r"[()\[\]\\]|(?<!\w)BREAK(?!\w)|<(?=[A-Za-z]\w*:)"
+    rf"[()\[\]\\（]|(?<!\w)(?:BREAK|AND)(?!\w)|<(?=[A-Za-z]\w*:)|(?<!\w)_(?=_{LETTER})"
     rf"|(?<=(?:>|{LETTER}))[+\-]+(?!(?!BREAK(?!\w)){LETTER}|[+\-])"
 )
 
 NOT_CLOSED = "This bracket is not closed, so it is read as plain text."
 NOT_OPENED = "No bracket is open here, so this one is read as plain text."
 NO_NUMBER = "What follows the colon is no number, so it is read as words. A weight is written (word:1.3)."
+ONE_NUMBER = "Only the last number is a weight, so this one is read as words."
+FULL_WIDTH = "Wide brackets and colons are read as plain text. A weight is written (word:1.3)."
 TOO_HEAVY = f"A weight of more than {MAX_WEIGHT:g} counts as {MAX_WEIGHT:g}."
 BELOW_ZERO = "A weight below 0 counts as 0. What should not be seen belongs in the negative prompt."
 TAKES_TURNS = "Words that take turns during a run are not known here, so they are all read."
 NOT_A_WORD = "Names in < > are not known here, so this is read as plain text. A LoRA is added under Adapters."
+NO_AND = 'AND is read as a plain word here. Texts are joined as in ("a cat", "rain").and().'
+NO_WILDCARD = "Lists of words in files are not known here, so this is read as plain text. A choice is written {a|b}."
 NO_CALL = "This is not known here, so it is read as plain text. A weight is written (word:1.3)."
 NOT_WHOLE = (
     'This belongs behind one bracket around the whole prompt, as in ("a cat", "a dog").blend(0.7, 0.3), so it is '
@@ -277,14 +283,15 @@ class _Parser:
 
     def _take(self, found: re.Match[str]) -> None:
         start, end = found.span()
-        kind = next(name for name in _KINDS if found[name])
+        kind = found.lastgroup
         if kind == "escape":
             self._add(start, start + 1, "")
             self._add(start + 1, end)
         elif kind == "swap":
             self._swap(start, end)
         elif kind == "unknown":
-            self._tell(start, end, _why_unknown(found[0]))
+            if not (found[0] == "AND" and self.source.isupper()):
+                self._tell(start, end, _why_unknown(found[0]))
             self._add(start, end)
         elif kind == "quote":
             self.is_quoted = True
@@ -298,7 +305,7 @@ class _Parser:
         elif kind == "break":
             self._add(start, end, "")
             self.chunk += 1
-        elif found["signs"]:
+        elif kind == "signs":
             self._add(start, found.end("word"))
             self._add(found.end("word"), end, "")
             self._factor(len(self.pieces) - 2, weight_of_signs(found["signs"]))
@@ -358,6 +365,10 @@ class _Parser:
         number, after = found["number"], found["after"]
         if number is None and (wrong := _NO_NUMBER.search(inside)):
             self._tell(begin + wrong.start(), found.start(), NO_NUMBER)
+        elif number is None and (wide := _FULL_WIDTH.search(inside)):
+            self._tell(begin + wide.start(), found.start(), FULL_WIDTH)
+        elif number is not None and (further := _FURTHER.search(inside)):
+            self._tell(begin + further.start(), found.start(), ONE_NUMBER)
         if number is None and after is None:
             return BRACKET
         weight = self._bounded(float(number), found.span("number")) if number else 1.0
@@ -385,12 +396,16 @@ class _Parser:
             for last, factor in sorted(self.factors.get(number, ()), reverse=True):
                 active.append((last, factor * (active[-1][1] if active else 1.0)))
             weight = round(min(active[-1][1], MAX_WEIGHT), 6) if active else 1.0
-            yield replace(piece, weight=weight) if weight != 1 else piece
+            if weight == 1:
+                yield piece
+            else:  # by hand: dataclasses.replace is several times slower, and this runs with every key
+                yield Piece(piece.start, piece.end, piece.text, weight, piece.chunk, piece.part)
 
 
 def _why_unknown(text: str) -> str:
-    if text.startswith("<"):
-        return NOT_A_WORD
+    by_sign = {"<": NOT_A_WORD, "A": NO_AND, "_": NO_WILDCARD, "（": FULL_WIDTH}
+    if text[0] in by_sign:
+        return by_sign[text[0]]
     return NOT_WHOLE if text.startswith((".and", ".add", ".blend")) else NO_CALL
 
 

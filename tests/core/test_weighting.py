@@ -8,15 +8,19 @@ from hypothesis import strategies as st
 
 from desktop_app.core.weighting import (
     BELOW_ZERO,
+    FULL_WIDTH,
+    NO_AND,
     NO_CALL,
     NO_NUMBER,
     NO_SUM,
     NO_SWAP,
     NO_WEIGHTS,
+    NO_WILDCARD,
     NOT_A_WORD,
     NOT_CLOSED,
     NOT_OPENED,
     NOT_WHOLE,
+    ONE_NUMBER,
     TAKES_TURNS,
     TOO_HEAVY,
     cut,
@@ -26,7 +30,7 @@ from desktop_app.core.weighting import (
 
 SIGNS = [*'()[]:+-<>.\\|{}" ,ab1\n☂', "BREAK", " BREAK ", "cat", "1.3", "++", "--", "<lora:x", ":1.2)", ")1.3"]
 CALLS = ['("', '", "', '").blend(', '").and()', "0.7, -0.3)", "no_normalize)", ".swap(dog)", '".swap("']
-SIGNS += ["<sks>", "{a|b}", "\\{"]
+SIGNS += ["<sks>", "{a|b}", "\\{", "AND", " AND ", "__", "_", "（", "）", "："]
 ENDS = [").and()", ").blend(1, .5)", ").blend(2,-1)"]
 LOOSE = st.one_of(st.lists(st.sampled_from(SIGNS + CALLS), max_size=40).map("".join), st.text(max_size=80))
 WHOLE = st.tuples(st.lists(LOOSE, min_size=1, max_size=4), st.sampled_from(ENDS))
@@ -110,6 +114,11 @@ def test_a_break_begins_a_chunk_and_empty_ones_are_left_out():
         ("a .swap(dog)", ".swap(dog)", NO_CALL),
         ("cat.attend(1.3)", ".attend(1.3)", NO_CALL),
         ("cat withLora(ink, 0.8)", "withLora(ink, 0.8)", NO_CALL),
+        ("a cat AND a dog", "AND", NO_AND),
+        ("a __animal__ sat", "__animal__", NO_WILDCARD),
+        ("a （cat：1.3） sat", "（cat：1.3）", FULL_WIDTH),
+        ("a (cat：1.3) sat", "：1.3", FULL_WIDTH),
+        ("(cat:1.3:2)", ":1.3", ONE_NUMBER),
     ],
 )
 def test_what_means_nothing_is_told_where_it_stands(text, marked, sentence):
@@ -147,6 +156,13 @@ def test_words_that_would_be_swapped_are_the_first_ones():
 def test_a_bracket_of_another_kind_does_not_close():
     assert read("(a [b) c]") == [("a [b", 1.1), (" c]", 1.0)]
     assert [problem.sentence for problem in parse("(a [b) c]").problems] == [NOT_CLOSED, NOT_OPENED]
+
+
+@pytest.mark.parametrize(
+    "text", ["CATS AND DOGS", "（日本語）", "snake__case", r"a \AND b", r"\__wild__", "(12:30: cat:1.2)"]
+)
+def test_what_only_looks_like_other_programs_signs_is_no_problem(text):
+    assert not parse(text).problems
 
 
 @settings(max_examples=1000, deadline=None)
