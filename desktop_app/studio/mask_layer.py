@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import tempfile
 import zlib
 from collections.abc import Callable, Iterable
@@ -14,6 +16,8 @@ from PySide6.QtGui import QImage, QPainter, QUndoStack
 
 from desktop_app.studio.edits import EditMask
 from desktop_app.studio.qimage import from_grey, grey_view, to_grey
+
+log = logging.getLogger(__name__)
 
 TILE = 512
 """Side of the squares in which changes are kept."""
@@ -182,19 +186,30 @@ class MaskLayer(QObject):
         return Patch(rect, self._keep(zlib.compress(difference.crop(box).tobytes(), 1)))
 
     def _keep(self, packed: bytes) -> Callable[[], bytes]:
-        """How to get ``packed`` again."""
-        if len(packed) < LARGE_PATCH:
+        """How to get ``packed`` again. It stays in memory where the disk has no room for it."""
+        try:
+            at = self._write(packed) if len(packed) >= LARGE_PATCH else None
+        except OSError as e:
+            log.info("A step of undo is kept in memory: %s", e)
+            at = None
+        file, length = self._large, len(packed)
+        if file is None or at is None:
             return lambda: packed
-        if self._large is None:
-            self._large = tempfile.TemporaryFile(prefix="underpaint-mask-")  # noqa: SIM115 - closed by `close`
-        file, at, length = self._large, self._large.seek(0, 2), len(packed)
-        file.write(packed)
 
         def load() -> bytes:
             file.seek(at)
             return file.read(length)
 
         return load
+
+    def _write(self, packed: bytes) -> int:
+        """Where in the file it is now. Raises `OSError`."""
+        if self._large is None:
+            self._large = tempfile.TemporaryFile(prefix="underpaint-mask-", buffering=0)  # noqa: SIM115 - see `close`
+        at = self._large.seek(0, 2)
+        if self._large.write(packed) < len(packed):
+            raise OSError(errno.ENOSPC, "the disk is full")
+        return at
 
     def _add(self, patches: Iterable[Patch], *, is_undone: bool) -> None:
         """Do, or undo, what ``patches`` say."""

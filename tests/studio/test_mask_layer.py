@@ -9,6 +9,7 @@ from PIL import Image
 from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QColor, QImage
 
+from desktop_app.studio import mask_layer
 from desktop_app.studio.mask_layer import TILE, MaskLayer
 
 WHITE, BLACK = QColor(255, 255, 255), QColor(0, 0, 0)
@@ -109,6 +110,17 @@ def test_a_change_that_does_not_pack_well_is_not_kept_in_memory(layer, stack):
     assert layer.is_empty
     stack.redo()
     assert layer.copy().tobytes() == noise((1300, 700), 7).tobytes()
+
+
+def test_on_a_full_disk_a_large_change_can_be_undone_all_the_same(layer, stack, monkeypatch):
+    def full(**_options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(mask_layer.tempfile, "TemporaryFile", full)
+    before = layer.copy().tobytes()
+    layer.replace("Noise", noise(layer.copy().size, 3))
+    stack.undo()
+    assert layer.copy().tobytes() == before
 
 
 def test_a_snapshot_stays_as_it_was(layer):
