@@ -109,6 +109,9 @@ def _check_annotator(control: Control, describe: Describe | None) -> None:
 def _check_net(control: Control, base: CheckpointInfo, describe: Describe | None) -> None:
     if not control.checkpoint:
         hint = "Choose a ControlNet for it, or switch it off."
+        if base.text_width and base.text_width not in _TEXT_WIDTHS:
+            known = ", ".join(_TEXT_WIDTHS.values())
+            hint = f"ControlNets are made for {known}: choose a checkpoint of those, or switch the control image off."
         raise _error("A control image has no ControlNet", _name(control), hint)
     info = _describe(describe, control.checkpoint, CONTROL_NET)
     if info is None:

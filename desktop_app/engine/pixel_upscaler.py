@@ -142,7 +142,7 @@ def _architecture(architecture: Architecture) -> Any:
         with _without_torchvision():
             from spandrel.architectures import ESRGAN, Compact
     except ImportError as e:
-        hint = 'Install it by: pip install "underpaint[upscalers]"'
+        hint = 'Install it in the folder of Underpaint\'s sources by: pip install ".[upscalers]"'
         raise CheckpointError("Pixel upscalers need one more package", str(e), hint) from e
     return ESRGAN.ESRGANArch() if architecture is Architecture.ESRGAN else Compact.CompactArch()
 

@@ -231,7 +231,7 @@ class Commands(QObject):
         proposal = folder / variation.path.name
         target = ask_where(self._window, self.tr("Export result"), proposal, self.tr("PNG picture (*.png)"))
         if target is not None:
-            self._pool.start("export", partial(_copy_file, variation.path, target))
+            self._write(target, partial(_copy_file, variation.path, target))
 
     def export_chain(self, variation: Variation) -> None:
         """Ask how the stages of ``variation`` shall be shown one after the other, and where that shall be written."""
@@ -248,7 +248,12 @@ class Commands(QObject):
             order = AnimationOrder(
                 variation, target, choice.format, choice.seconds_each, choice.longest_side, choice.with_init
             )
-            self._pool.start("export", self._gallery.animation_writer(order))
+            self._write(target, self._gallery.animation_writer(order))
+
+    def _write(self, target: Path, work: Callable[[], object]) -> None:
+        """Let a thread write ``target``; it is said when it is there."""
+        self._window.job_bar.tell(self.tr("Writing %1…").replace("%1", target.name), str(target))
+        self._pool.start(target, work)
 
     def copy(self, variation: Variation) -> None:
         """Put the picture and its file on the clipboard."""
@@ -338,6 +343,8 @@ class Commands(QObject):
             self._window.family_panel.set_checkpoints(outcome)  # type: ignore[arg-type]
             self._window.chain_panel.set_checkpoints(outcome)  # type: ignore[arg-type]
             self._window.control_panel.set_checkpoints(outcome)  # type: ignore[arg-type]
+        elif isinstance(key, Path):
+            self._window.job_bar.tell(self.tr("Saved as %1").replace("%1", key.name), str(key))
         elif isinstance(outcome, Request):
             self._restore_request(outcome)
         elif isinstance(outcome, str):
@@ -345,7 +352,9 @@ class Commands(QObject):
         elif isinstance(key, Variation) and isinstance(outcome, QImage):
             QGuiApplication.clipboard().setMimeData(_clipboard_data(key, outcome))
 
-    def _on_pool_failed(self, _key: object, error: StudioError) -> None:
+    def _on_pool_failed(self, key: object, error: StudioError) -> None:
+        if isinstance(key, Path):
+            self._window.job_bar.tell("")
         self._window.show_error(error)
 
     def _on_job_failed(self, job: Job, error: StudioError) -> None:

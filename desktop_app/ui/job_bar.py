@@ -72,7 +72,7 @@ class JobBar(QFrame):
             layout.addWidget(widget)
         layout.setStretch(0, 3)
         layout.setStretch(1, 2)
-        self._note = ""
+        self._note, self._detail = "", ""
         jobs.progressed.connect(self._on_job_progressed)
         jobs.finished.connect(self._on_job_finished)
         jobs.state_changed.connect(self.refresh)
@@ -92,7 +92,7 @@ class JobBar(QFrame):
         waiting = self._jobs.waiting
         self.stop.setEnabled(job is not None)
         self.resume.setVisible(self._jobs.paused)
-        self._text.setToolTip(self._jobs.notice or plain_tip(self._note))
+        self._text.setToolTip(self._jobs.notice or plain_tip(self._detail or self._note))
         self.queue.setText(self.tr("Queue %1").replace("%1", str(waiting)) if waiting else self.tr("Queue"))
         if job is not None:
             self._on_job_progressed(job)
@@ -102,6 +102,11 @@ class JobBar(QFrame):
             self._text.setText(plural(waiting, self.tr("Paused: one job waits"), self.tr("Paused: %1 jobs wait")))
         else:
             self._text.setText(self._note or self.tr("Ready"))
+
+    def tell(self, text: str, detail: str = "") -> None:
+        """Say what was done, until something else is; ``detail`` is seen under the mouse."""
+        self._note, self._detail = text, detail
+        self.refresh()
 
     def _make_stop(self, actions: dict[str, QAction], icons: Icons) -> QToolButton:
         button = QToolButton()
@@ -124,8 +129,7 @@ class JobBar(QFrame):
 
     def _on_job_finished(self, _job: Job, variation: Variation) -> None:
         """What was changed or left out to make the picture is said until the next one is made."""
-        self._note = " ".join(filter(None, (*variation.notes, reused_text(variation))))
-        self.refresh()
+        self.tell(" ".join(filter(None, (*variation.notes, reused_text(variation)))))
 
     def _on_job_progressed(self, job: Job) -> None:
         text = progress_text(job)

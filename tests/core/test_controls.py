@@ -79,6 +79,13 @@ def test_a_control_net_that_cannot_steer_the_checkpoint_is_refused_with_the_reas
     assert caught.value.hint
 
 
+def test_where_no_control_net_is_made_for_a_checkpoint_another_checkpoint_is_the_way_out():
+    odd = replace(KNOWN["sd"], text_width=192)
+    with pytest.raises(RequestError) as caught:
+        check_controls((replace(CANNY, checkpoint=""),), odd, family_named(SD), describe)
+    assert "choose a checkpoint of those" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     ("control", "words"),
     [

@@ -55,6 +55,8 @@ def test_the_animation_is_written_as_chosen(qtbot, window, chained, choose_file,
         assert (made.format, made.n_frames, made.size) == ("WEBP", 3, chained.size)
         made.load()
         assert made.info["duration"] == 400
+    qtbot.waitUntil(lambda: window.job_bar._text.text() == "Saved as mine.webp")
+    assert str(tmp_path) in window.job_bar._text.toolTip()
 
 
 def test_a_stage_that_is_shown_stands_for_its_chain(qtbot, window, chained, choose_file, tmp_path):
@@ -73,6 +75,7 @@ def test_a_disk_that_refuses_is_told(qtbot, window, chained, choose_file, tmp_pa
     choose_file(tmp_path / "nowhere" / "mine.gif")
     open_dialog(window).accept()
     qtbot.waitUntil(window.banner.isVisible)
+    assert "mine.gif" not in window.job_bar._text.text()
 
 
 def test_without_an_init_image_there_is_none_to_begin_with(qtbot, window, paint_seeds):
