@@ -295,7 +295,9 @@ class Document(QObject):
             self._push_scene(self.tr("Remove init image"), Scene())
 
     def restore(self, request: Request, parts: set[str]) -> None:
-        """Take over ``parts`` (of `desktop_app.studio.restoring.PARTS`) of ``request`` in one step of undo."""
+        """Take over ``parts`` (of `desktop_app.studio.restoring.PARTS`) of ``request`` in one step of undo. An init
+        image or a mask that it has not goes away.
+        """
         text = self.tr("Restore settings")
         try:
             info = self._checkpoints.describe(request.stages[0].checkpoint)
@@ -303,11 +305,17 @@ class Document(QObject):
             info = None
         params = restored_params(self._params, request, frozenset(parts), info)
         mask = request.mask if MASK in parts else None
+        without_mask = MASK in parts and mask is None
         if INIT_IMAGE in parts and request.init_image is not None:
             load_mask = partial(self._gallery.load_ref, mask) if mask else None
-            self._open(request.init_image, "", Opening(text, params), load_mask)
+            self._open(request.init_image, "", Opening(text, params, without_mask=without_mask), load_mask)
             return
-        self._push_params(text, params)
+        if INIT_IMAGE in parts:
+            self._push_together(text, self.clear_init_image, params)
+        elif without_mask:
+            self._push_together(text, partial(self._clear_mask, text), params)
+        else:
+            self._push_params(text, params)
         if mask is not None:
             self.mask_work.open(mask, text=self.tr("Restore mask"))
 
@@ -365,24 +373,38 @@ class Document(QObject):
             opening.take(opened)
         elif not opening.is_edit:
             self._show_scene(opened.scene)
-        elif opening.params is None:
-            self._push_scene(opening.text, opened.scene)
         else:
-            self.undo_stack.beginMacro(opening.text)
-            self._push_scene(opening.text, opened.scene)
-            self._push_params(opening.text, opening.params)
-            self.undo_stack.endMacro()
+            push_scene = partial(self._push_scene, opening.text, opened.scene, without_mask=opening.without_mask)
+            self._push_together(opening.text, push_scene, opening.params)
         if opened.problem is not None:
             self.error_raised.emit(opened.problem)
 
-    def _push_scene(self, text: str, scene: Scene) -> None:
-        """Another picture brings its own mask or none; of the same picture the mask stays, unless there is one."""
+    def _push_together(self, text: str, push_scene: Callable[[], None], params: Params | None) -> None:
+        """What ``push_scene`` pushes, and ``params`` unless None, in one step of undo."""
+        if params is None or params == self._params:
+            push_scene()
+            return
+        self.undo_stack.beginMacro(text)
+        push_scene()
+        self._push_params(text, params)
+        self.undo_stack.endMacro()
+
+    def _push_scene(self, text: str, scene: Scene, *, without_mask: bool = False) -> None:
+        """Another picture brings its own mask or none; of the same picture the mask stays, unless there is one, or
+        shall be none.
+        """
         self.mask.abandon()
         now = self._init_image.ref if self._init_image else None
         if now is None or scene.init_image is None or scene.init_image.ref != now:
             self.undo_stack.push(SetInitImage(text, self._show_scene, self._scene(), scene))
         elif scene.mask is not None:
             self.mask.replace(text, from_grey(scene.mask))
+        elif without_mask:
+            self.mask.clear(text)
+
+    def _clear_mask(self, text: str) -> None:
+        self.mask.abandon()
+        self.mask.clear(text)
 
     def _on_open_failed(self, opening: Opening, error: StudioError) -> None:
         self._expected_ref = None

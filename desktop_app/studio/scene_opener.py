@@ -21,13 +21,14 @@ OpenWork = Callable[[CancelFlag], OpenedScene]
 @dataclass(frozen=True, eq=False)
 class Opening:
     """A picture on its way, and its mask. ``params`` come with it in one edit, None where they stay; without
-    ``is_edit`` it cannot be undone, as at the start of the program. ``take`` does with it what is to be done, where
-    that is something else.
+    ``is_edit`` it cannot be undone, as at the start of the program. With ``without_mask`` no mask stays, not even that
+    of the same picture. ``take`` does with it what is to be done, where that is something else.
     """
 
     text: str = ""
     params: Params | None = None
     is_edit: bool = True
+    without_mask: bool = False
     take: Callable[[OpenedScene], None] | None = None
 
 

@@ -97,11 +97,14 @@ class RestoreDialog(QDialog):
         for part, box in self._boxes.items():
             box.setObjectName(f"restore_{part.replace(' ', '_')}")
             box.setChecked(True)
-        for part, image in (("init image", request.init_image), ("mask", request.mask)):
+        absent = (
+            ("init image", request.init_image, self.tr("No &init image")),
+            ("mask", request.mask, self.tr("No &mask")),
+        )
+        for part, image, text in absent:
             if image is None:
-                self._boxes[part].setChecked(False)
-                self._boxes[part].setEnabled(False)
-                self._boxes[part].setToolTip(self.tr("The result was made without one"))
+                self._boxes[part].setText(text)
+                self._boxes[part].setToolTip(self.tr("The result was made without one: that which is there goes away"))
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
         buttons.addButton(self.tr("Restore"), QDialogButtonBox.ButtonRole.AcceptRole)
         buttons.accepted.connect(self.accept)

@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 from PIL import ExifTags, Image
 from PySide6.QtCore import QPoint, QRect, Qt
-from support import make_picture, make_result
+from support import make_picture, make_request, make_result
 
+from desktop_app.core.chain import Card
+from desktop_app.core.conditions import Adapter, AdapterKind, Control, ControlMode
 from desktop_app.core.kinds import StageKind
 from desktop_app.core.outpaint import Margins
 from desktop_app.core.request import request_from_json
@@ -256,10 +258,67 @@ def test_restoring_only_the_mask_leaves_the_picture(qtbot, masked, gallery, pict
 
 
 def test_restoring_without_the_mask_leaves_the_mask_and_its_values(qtbot, masked):
-    request = replace(masked.make_requests()[0], mask=None, mask_feather=0)
-    masked.restore(request, set(PARTS) - {"init image"})
-    assert masked.params.mask_feather == 8
-    assert not masked.mask.is_empty
+    request = replace(masked.make_requests()[0], mask=None, mask_feather=0, seed=5)
+    for parts in (set(PARTS) - {"init image", "mask"}, set(PARTS) - {"mask"}):
+        masked.restore(request, parts)
+        qtbot.waitUntil(lambda: not masked.is_opening)
+        assert masked.params.mask_feather == 8
+        assert not masked.mask.is_empty
+
+
+@pytest.mark.parametrize("parts", [set(PARTS), set(PARTS) - {"init image"}, {"mask"}])
+@pytest.mark.parametrize("seed", [7, 8])
+def test_a_request_without_mask_takes_the_mask_away_in_one_step_of_undo(qtbot, masked, parts, seed):
+    before = masked.mask.copy()
+    masked.set_param("seed", 7)
+    masked.mask.clear("Clear")
+    request = replace(masked.make_requests()[0], seed=seed)
+    masked.undo_stack.undo()
+    index = masked.undo_stack.index()
+    masked.restore(request, set(parts))
+    qtbot.waitUntil(lambda: not masked.is_opening)
+    assert masked.mask.is_empty
+    assert masked.make_requests()[0] == replace(request, seed=seed if len(parts) > 1 else 7)
+    assert (masked.undo_stack.index(), masked.undo_stack.undoText()) == (index + 1, "Restore settings")
+    masked.undo_stack.undo()
+    assert masked.mask.copy().tobytes() == before.tobytes()
+
+
+def test_a_request_without_init_image_takes_picture_and_mask_away_in_one_step_of_undo(masked):
+    masked.set_param("seed", 7)
+    text_to_image = make_request(seed=8)
+    index = masked.undo_stack.index()
+    masked.restore(text_to_image, set(PARTS))
+    assert (masked.init_image, masked.params.seed, masked.undo_stack.index()) == (None, 8, index + 1)
+    masked.undo_stack.undo()
+    assert (masked.init_image.name, masked.params.seed, masked.mask.is_empty) == ("cat.png", 7, False)
+    masked.restore(text_to_image, set(PARTS) - {"init image", "mask"})
+    assert (masked.init_image.name, masked.mask.is_empty) == ("cat.png", False)
+
+
+def test_what_a_restored_request_has_not_is_gone(qtbot, masked):
+    plain = replace(masked.make_requests()[0], seed=5)
+    adapter = Adapter(AdapterKind.LORA, "some.safetensors")
+    control = Control(ControlMode.CANNY)
+    chain = (Card(is_on=False),)
+    masked.set_params(
+        "More", adapters=(adapter,), controls=(control,), chain=chain, style="comic", refiner="org/refiner"
+    )
+    masked.restore(plain, set(PARTS))
+    qtbot.waitUntil(lambda: not masked.is_opening)
+    assert masked.make_requests()[0] == plain
+    now = masked.params
+    assert (now.adapters, now.controls, now.chain, now.style, now.refiner) == ((), (), (), "", "")
+
+
+def test_restoring_what_is_there_already_is_no_step_of_undo(qtbot, masked):
+    masked.set_params("Values", seed=5, mask_feather=3)
+    masked.restore(masked.make_requests()[0], set(PARTS))
+    qtbot.waitUntil(lambda: not masked.is_opening)
+    count = masked.undo_stack.count()
+    masked.restore(masked.make_requests()[0], set(PARTS))
+    qtbot.waitUntil(lambda: not masked.is_opening)
+    assert masked.undo_stack.count() == count
 
 
 # Extending ----------------------------------------------------------------------------------------

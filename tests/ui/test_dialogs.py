@@ -29,16 +29,20 @@ def test_the_parts_that_are_checked_are_restored(qtbot, tmp_path):
     request = make_request(make_ref(tmp_path / "cat.png", make_picture()))
     dialog = RestoreDialog(request)
     qtbot.addWidget(dialog)
-    assert dialog.parts() == {"prompt", "params", "seed", "size", "init image"}
+    assert dialog.parts() == {"prompt", "params", "seed", "size", "init image", "mask"}
     dialog.findChild(QCheckBox, "restore_seed").setChecked(False)
     assert "seed" not in dialog.parts()
 
 
-def test_an_init_image_that_is_none_cannot_be_restored_and_it_is_said_why(qtbot):
-    dialog = RestoreDialog(make_request())
-    qtbot.addWidget(dialog)
-    assert "init image" not in dialog.parts()
-    assert "without one" in dialog.findChild(QCheckBox, "restore_init_image").toolTip()
+def test_it_is_said_that_an_init_image_or_a_mask_goes_away_where_the_result_was_made_without_one(qtbot, tmp_path):
+    request = make_request(make_ref(tmp_path / "cat.png", make_picture()))
+    for each, texts in ((request, ["&Init image", "No &mask"]), (make_request(), ["No &init image", "No &mask"])):
+        dialog = RestoreDialog(each)
+        qtbot.addWidget(dialog)
+        boxes = [dialog.findChild(QCheckBox, name) for name in ("restore_init_image", "restore_mask")]
+        assert [box.text() for box in boxes] == texts
+        assert all("without one" in box.toolTip() for box in boxes if box.text().startswith("No "))
+        assert {"init image", "mask"} <= dialog.parts()
 
 
 def test_the_parts_are_named_by_what_they_bring_back(qtbot):
