@@ -21,15 +21,18 @@ _UPSCALERS = {StageKind.LATENT_UPSCALE: LATENT_UPSCALER, StageKind.UPSCALE: UPSC
 
 @dataclass(frozen=True)
 class _Place:
-    """A card and where it stands: ``index`` from 0 in `Params.chain`. ``prior`` is the one that was chosen for it."""
+    """A card and where it stands: ``index`` from 0 in `Params.chain`; ``number`` from 1 among the stages that run.
+    ``prior`` is the one that was chosen for it.
+    """
 
     card: Card
     index: int
+    number: int
     prior: str = ""
 
     def error(self, title: str, detail: str, hint: str) -> RequestError:
-        """An error that is shown in the card; the first stage is number 1."""
-        return RequestError(title, f"stage {self.index + 2}: {detail}", hint, param=f"chain.{self.index}")
+        """An error that is shown in the card."""
+        return RequestError(title, f"stage {self.number}: {detail}", hint, param=f"chain.{self.index}")
 
 
 def add_cards(
@@ -41,7 +44,7 @@ def add_cards(
     stages = list(planned)
     for index, card in enumerate(params.chain):
         if card.is_on:
-            place = _Place(card, index, _chosen_prior(params, card, info))
+            place = _Place(card, index, len(stages) + 1, _chosen_prior(params, card, info))
             _check_values(place)
             known = _describe(place, info, describe)
             _check(place, known, has_picture=bool(stages) or not params.first_stage, has_mask=has_mask)

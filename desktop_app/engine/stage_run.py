@@ -131,7 +131,7 @@ class StageRun:
         try:
             return attempt()
         except OutOfMemory as e:
-            log.info("stage %d: the checkpoints make room: %s", self._number, e)
+            log.info("stage %d: the checkpoints make room: %s", self._number + 1, e)
         self._workshop.clear()
         return attempt()
 

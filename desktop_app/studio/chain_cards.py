@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
@@ -125,9 +126,22 @@ def steps_of_card(card: Card, family: Family | None) -> int:
     return family.effective_steps(card.kind, card.steps, card.strength)
 
 
-def count_stages(params: Params) -> int:
-    """How many stages the chain has that run, the first among them; a refiner of the first one is a part of it."""
-    return int(params.first_stage) + sum(card.is_on for card in params.chain)
+def count_own_stages(params: Params, info: CheckpointInfo | None) -> int:
+    """How many stages run before the cards: the first with its refiner. ``info`` is of the first checkpoint."""
+    family = _family(info)
+    has_refiner = bool(params.refiner) and family is not None and family.takes("refiner")
+    return 1 + has_refiner if params.first_stage else 0
+
+
+def count_stages(params: Params, info: CheckpointInfo | None) -> int:
+    """How many stages run in all."""
+    return count_own_stages(params, info) + sum(card.is_on for card in params.chain)
+
+
+def number_cards(params: Params, info: CheckpointInfo | None) -> tuple[int | None, ...]:
+    """Of each card its number, from 1, among the stages that run, as progress and errors count; None: it is off."""
+    numbers = itertools.count(count_own_stages(params, info) + 1)
+    return tuple(next(numbers) if card.is_on else None for card in params.chain)
 
 
 def _family(info: CheckpointInfo | None) -> Family | None:

@@ -146,25 +146,27 @@ class CardHeader(QWidget):
             buttons.addWidget(button)
         layout.addLayout(buttons)
 
-    def show_value(self, number: int, title: str, *, is_on: bool, is_folded: bool) -> None:
-        """Name the card by its place in the chain and its kind."""
-        self.title.setText(f"{number} · {title}")
+    def show_value(self, number: int | None, title: str, *, is_folded: bool) -> None:
+        """Name the card by its ``title``, and its buttons by the ``number`` of the stage, None while it is off."""
+        is_on = number is not None
+        self.title.setText(title)
         self.title.setToolTip(title)
         role = "heading" if is_on else "caption"
         if self.title.property("role") != role:
             set_role(self.title, role)
             self.title.style().polish(self.title)
         self.on.setChecked(is_on)
-        fold = self.tr("Show all of stage %1") if is_folded else self.tr("Show stage %1 in one line")
+        stage = self.tr("stage %1").replace("%1", str(number)) if is_on else title
+        fold = self.tr("Show all of %1") if is_folded else self.tr("Show %1 in one line")
         self.fold.setIcon(self._icons.get("unfold" if is_folded else "fold"))
         for widget, text, more in (
-            (self.grip, self.tr("Move stage %1"), self.tr("Drag it to another place, or press Alt and an arrow")),
-            (self.on, self.tr("Stage %1 is on"), self.tr("A stage that is off is left out")),
-            (self.duplicate, self.tr("Duplicate stage %1"), ""),
-            (self.remove, self.tr("Remove stage %1"), ""),
+            (self.grip, self.tr("Move %1"), self.tr("Drag it to another place, or press Alt and an arrow")),
+            (self.on, self.tr("Run %1"), self.tr("A stage that is off is left out")),
+            (self.duplicate, self.tr("Duplicate %1"), ""),
+            (self.remove, self.tr("Remove %1"), ""),
             (self.fold, fold, ""),
         ):
-            name = text.replace("%1", str(number))
+            name = text.replace("%1", stage)
             widget.setAccessibleName(name)
             widget.setToolTip(more or name)
 

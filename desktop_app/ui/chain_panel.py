@@ -16,7 +16,7 @@ from desktop_app.core.errors import RequestError
 from desktop_app.core.handover import Handover
 from desktop_app.core.kinds import StageKind
 from desktop_app.core.params import Params
-from desktop_app.studio.chain_cards import CardKind, Surroundings, count_stages, new_card, with_kind
+from desktop_app.studio.chain_cards import CardKind, Surroundings, count_own_stages, count_stages, new_card, with_kind
 from desktop_app.studio.document import Document
 from desktop_app.studio.plan import RunPlan
 from desktop_app.studio.request_texts import checkpoint_name
@@ -185,7 +185,7 @@ class ChainPanel(QWidget):
             text = handover_text(self._handovers.get(index), card) if card.is_on else ""
             line.setText(f"↓ {text}" if text else "↓")
         self._show_first(params)
-        count = count_stages(params)
+        count = count_stages(params, around.info)
         text = plural(count, self.tr("Chain (1 stage)"), self.tr("Chain (%1 stages)"))
         self.title.setText(text if params.chain else self.tr("Chain"))
         is_full = len(params.chain) >= MAX_CARDS
@@ -198,7 +198,7 @@ class ChainPanel(QWidget):
     def _hint_text(self, params: Params) -> str:
         if not params.chain:
             return self.tr("Add a stage: it goes on from the picture that the controls above make.")
-        if params.seed is None and count_stages(params) > 1:
+        if params.seed is None and count_stages(params, self._document.checkpoint_info) > 1:
             return self.tr("Fix the seed to re-use finished stages.")
         return ""
 
@@ -210,7 +210,8 @@ class ChainPanel(QWidget):
             why_not = self.tr("Without another stage there would be nothing to run")
         elif self._document.init_image is None:
             why_not = self.tr("Without an init image the next stage would have nothing to begin with")
-        self.first.show_value(first_text(self._first_kind), name, is_on=params.first_stage, why_not=why_not)
+        count = count_own_stages(params, info)
+        self.first.show_value(first_text(self._first_kind), name, count=count, why_not=why_not)
 
     def _around(self) -> Surroundings:
         return Surroundings(self._document.params, self._document.checkpoint_info, self._infos)

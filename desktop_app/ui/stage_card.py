@@ -9,7 +9,7 @@ from superqt import QElidingLabel
 
 from desktop_app.core.chain import Card
 from desktop_app.core.errors import RequestError
-from desktop_app.studio.chain_cards import Surroundings, kind_of
+from desktop_app.studio.chain_cards import Surroundings, kind_of, number_cards
 from desktop_app.ui.chain_fields import CardFields
 from desktop_app.ui.chain_header import CardHeader, moves_by
 from desktop_app.ui.chain_texts import kind_text, summary_text
@@ -66,11 +66,12 @@ class StageCard(QFrame):
         return self._error.text()
 
     def show_value(self, card: Card, index: int, around: Surroundings, *, is_folded: bool) -> None:
-        """Show ``card``, number ``index`` of the chain: the first stage is number 1, before all cards."""
+        """Show ``card``, which is ``around.params.chain[index]``."""
         title = kind_text(kind_of(card))
-        text = title if card.is_on else self.tr("%1 · off").replace("%1", title)
-        self.header.show_value(index + 2, text, is_on=card.is_on, is_folded=is_folded)
-        self.setAccessibleName(f"{index + 2} · {text}")
+        number = number_cards(around.params, around.info)[index]
+        text = self.tr("%1 · off").replace("%1", title) if number is None else f"{number} · {title}"
+        self.header.show_value(number, text, is_folded=is_folded)
+        self.setAccessibleName(text)
         self.summary.setText(summary_text(card, around))
         self.summary.setToolTip(card.checkpoint)
         self.summary.setVisible(is_folded)
@@ -131,9 +132,13 @@ class FirstStageCard(QFrame):
         """What is said in the card, or empty."""
         return self._error.text()
 
-    def show_value(self, kind: str, checkpoint: str, *, is_on: bool, why_not: str) -> None:
-        """Show what the stage does, on which checkpoint; ``why_not`` says why it cannot be switched off."""
-        text = f"1 · {kind} – {checkpoint}" if is_on else self.tr("1 · %1 · off").replace("%1", kind)
+    def show_value(self, kind: str, checkpoint: str, *, count: int, why_not: str) -> None:
+        """Show what the stage does, on which checkpoint. ``count`` is 2 with a refiner, which runs as a stage too, and
+        0 while it is off; ``why_not`` says why it cannot be switched off.
+        """
+        is_on = count > 0
+        number = "1" if count == 1 else f"1–{count}"
+        text = f"{number} · {kind} – {checkpoint}" if is_on else self.tr("%1 · off").replace("%1", kind)
         self.title.setText(text)
         self.title.setToolTip(self.tr("What the controls above say"))
         role = "heading" if is_on else "caption"

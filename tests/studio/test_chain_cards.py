@@ -9,9 +9,11 @@ import pytest
 
 from desktop_app.core.chain import Card
 from desktop_app.core.checkpoint import CheckpointInfo
+from desktop_app.core.errors import RequestError
 from desktop_app.core.families import KANDINSKY, LATENT_UPSCALER, SD, SDXL, SDXL_REFINER, UPSCALER, family_named
 from desktop_app.core.params import Params
 from desktop_app.core.request import StageKind
+from desktop_app.core.stages import plan_stages
 from desktop_app.studio.chain_cards import (
     CardKind,
     Surroundings,
@@ -19,6 +21,7 @@ from desktop_app.studio.chain_cards import (
     fields_of,
     kind_of,
     new_card,
+    number_cards,
     steps_of_card,
     with_kind,
 )
@@ -125,6 +128,22 @@ def test_the_steps_of_a_card_follow_its_strength_where_it_has_one():
 
 
 def test_stages_that_are_off_do_not_count():
-    assert count_stages(Params()) == 1
-    assert count_stages(Params(chain=(Card(), Card(is_on=False)))) == 2
-    assert count_stages(Params(chain=(Card(),), first_stage=False)) == 1
+    assert count_stages(Params(), None) == 1
+    assert count_stages(Params(chain=(Card(), Card(is_on=False))), None) == 2
+    assert count_stages(Params(chain=(Card(),), first_stage=False), None) == 1
+
+
+@pytest.mark.parametrize("first_stage", [True, False])
+@pytest.mark.parametrize("refiner", ["", "refiner"])
+@pytest.mark.parametrize("ref", ["sd", "xl"])
+def test_cards_are_numbered_as_progress_and_errors_count_the_stages(first_stage, refiner, ref):
+    chain = (Card(prompt="a"), Card(prompt="off", is_on=False), Card(prompt="b"))
+    shown = around(ref, chain=chain, first_stage=first_stage, refiner=refiner)
+    params, first = shown.params, shown.info
+    staging = plan_stages(params, first, lambda ref: around(ref).info, has_init_image=True)
+    numbers = {stage.prompt: number for number, stage in enumerate(staging.stages, start=1) if stage.is_card}
+    assert number_cards(params, first) == (numbers["a"], None, numbers["b"])
+    assert count_stages(params, first) == len(staging.stages)
+    wrong = replace(params, chain=(*chain[:2], Card(strength=0.0)))
+    with pytest.raises(RequestError, match=f"stage {numbers['b']}: "):
+        plan_stages(wrong, first, lambda ref: around(ref).info, has_init_image=True)

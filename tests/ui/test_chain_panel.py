@@ -12,6 +12,7 @@ from desktop_app.core.chain import MAX_CARDS, Card
 from desktop_app.core.engine import EngineStatus
 from desktop_app.core.request import StageKind
 from desktop_app.core.stage_keys import stage_keys
+from desktop_app.ui.stage_card import FirstStageCard
 
 UP, DOWN, ALT = Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.KeyboardModifier.AltModifier
 THREE = (Card(steps=11), Card(steps=12), Card(steps=13))
@@ -42,6 +43,10 @@ def add(panel, text):
 def unfold(panel, index):
     panel.cards[index].header.fold.click()
     return panel.cards[index].fields
+
+
+def titles(panel):
+    return [card.header.title.text() for card in panel.cards]
 
 
 def lines(panel):
@@ -87,7 +92,7 @@ def test_a_folded_card_says_all_in_one_line(window, panel, chain):
     first, second = panel.cards
     assert first.fields.isHidden()
     assert first.summary.text() == "Comic-Diffusion · strength 0.45 · 9 of 20 steps"
-    assert second.summary.text() == "as stage 1 · takes over at 0.8"
+    assert second.summary.text() == "as the first stage · takes over at 0.8"
     unfold(panel, 0)
     assert (first.fields.isVisible(), first.summary.isVisible()) == (True, False)
 
@@ -275,7 +280,7 @@ def test_a_card_is_duplicated_removed_and_left_out(window, panel, chain):
     assert chain() == [12, 12, 13]
     panel.cards[0].header.on.click()
     assert [card.is_on for card in window.document.params.chain] == [False, True, True]
-    assert panel.cards[0].header.title.text() == "2 · Image-to-image · off"
+    assert titles(panel) == ["Image-to-image · off", "2 · Image-to-image", "3 · Image-to-image"]
     assert panel.title.text() == "Chain (3 stages)"
     for _ in range(3):
         window.document.undo_stack.undo()
@@ -313,8 +318,15 @@ def test_the_first_stage_is_left_out_only_where_another_can_begin(window, panel,
     assert first.title.text().startswith("1 · Image-to-image – Starter")
     first.on.click()
     assert not window.document.params.first_stage
-    assert first.title.text() == "1 · Image-to-image · off"
+    assert (first.title.text(), titles(panel)) == ("Image-to-image · off", ["1 · Image-to-image"])
     assert panel.title.text() == "Chain (1 stage)"
+
+
+def test_a_refiner_has_a_number_of_its_own(qtbot):
+    first = FirstStageCard()
+    qtbot.addWidget(first)
+    first.show_value("Image-to-image", "base", count=2, why_not="")
+    assert first.title.text() == "1–2 · Image-to-image – base"
 
 
 def test_what_goes_on_stands_between_the_cards(qtbot, panel, chain):
@@ -335,6 +347,12 @@ def test_what_is_wrong_is_said_in_its_card(window, panel, chain):
     window.document.undo_stack.undo()
     chain(Card(), Card(strength=0.5))
     assert panel.cards[1].error_text == ""
+
+
+def test_an_error_counts_the_stages_as_the_cards_do(panel, chain):
+    chain(Card(is_on=False), Card(), Card(strength=0.0))
+    assert titles(panel)[2] == "3 · Image-to-image"
+    assert "stage 3: " in panel.cards[2].error_text
 
 
 def test_long_words_in_one_card_take_no_room_from_another(qtbot, window, panel, chain):
@@ -403,4 +421,8 @@ def test_every_control_of_a_card_has_a_name(panel, chain):
     unfold(panel, 0)
     header = panel.cards[0].header
     for widget in (header.grip, header.on, header.duplicate, header.remove, header.fold):
-        assert "stage 2" in widget.accessibleName().casefold()
+        assert "stage 2" in widget.accessibleName()
+    header.on.click()
+    for widget in (header.grip, header.on, header.duplicate, header.remove, header.fold):
+        assert "Image-to-image · off" in widget.accessibleName()
+    assert panel.cards[0].accessibleName() == "Image-to-image · off"
