@@ -26,6 +26,9 @@ from desktop_app.studio.pool import PoolRunner
 PAUSE_MS = 400
 """So long a mask must be left alone before it is looked at."""
 
+MOST_COUNTED = 4
+"""Pictures of which is counted what they re-use: it is done at every slider tick."""
+
 Joint = tuple[int, Stage, Stage]
 """The number of a card in `Params.chain`, the stage before it and its own."""
 
@@ -111,7 +114,8 @@ class ChainFacts(QObject):
 
     def _count_now(self) -> int:
         try:
-            return count_reused(self._document.make_requests(1)[0], self._keys)
+            requests = self._document.make_requests(min(self._document.params.count, MOST_COUNTED))
+            return sum(count_reused(request, self._keys) for request in requests)
         except StudioError:  # Generate will tell it
             return 0
 

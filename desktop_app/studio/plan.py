@@ -21,8 +21,9 @@ Size = tuple[int, int]
 @dataclass(frozen=True)
 class RunPlan:
     """Sizes are (width, height) in pixels. ``unused`` are those of the sentences that tell of values without effect.
-    ``kinds`` are the stages that would run, and ``reused`` is how many of the first ones need not, since what they make
-    is still there. With ``error`` there are no sizes and no sentences but the error's.
+    ``kinds`` are the stages that would run for one picture, and ``reused`` is how many of all pictures' need not, since
+    what they make is still there; of many pictures, the first few's. With ``error`` there are no sizes and no sentences
+    but the error's.
     """
 
     steps: int

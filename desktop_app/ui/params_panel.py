@@ -22,6 +22,7 @@ from desktop_app.core.families import family_named
 from desktop_app.core.family import Family
 from desktop_app.core.params import MULTIPLE, PARAM_SPECS, Fit, Params
 from desktop_app.core.schedulers import SCHEDULERS
+from desktop_app.studio.chain_facts import MOST_COUNTED
 from desktop_app.studio.document import Document
 from desktop_app.studio.plan import RunPlan
 from desktop_app.studio.settings import Settings
@@ -281,12 +282,12 @@ class GeneratePanel(QWidget):
             self._sentence.style().polish(self._sentence)
 
     def _reuse_text(self, plan: RunPlan) -> str:
-        """Such as "re-uses 2 of 4 stages"; of several pictures the first one does, which has the seed."""
+        """Such as "re-uses 2 of 4 stages", or "8+ of 40" where not all pictures were looked at."""
         if not plan.reused:
             return ""
-        is_first_of_many = self._document.params.count > 1
-        text = self.tr("first: %1 of %2 re-used") if is_first_of_many else self.tr("re-uses %1 of %2 stages")
-        return text.replace("%1", str(plan.reused)).replace("%2", str(plan.stages))
+        count = self._document.params.count
+        reused = f"{plan.reused}+" if count > MOST_COUNTED else str(plan.reused)
+        return self.tr("re-uses %1 of %2 stages").replace("%1", reused).replace("%2", str(count * plan.stages))
 
     def _on_generate_changed(self) -> None:
         self.button.setToolTip(self._generate.toolTip())

@@ -391,7 +391,12 @@ def test_the_button_says_which_stages_are_re_used(window, panel, chain):
     window.parts.chain.show_engine(EngineStatus(stage_keys=frozenset(keys[:2])))
     assert window.generate_panel.button.text() == "Generate\nre-uses 2 of 4 stages"
     window.document.set_param("count", 2)
-    assert window.generate_panel.button.text() == "Generate\nfirst: 2 of 4 re-used"
+    assert window.generate_panel.button.text() == "Generate\nre-uses 2 of 8 stages"
+    keys += stage_keys(window.document.make_requests(2)[1])[:3]
+    window.parts.chain.show_engine(EngineStatus(stage_keys=frozenset(keys)))
+    assert window.generate_panel.button.text() == "Generate\nre-uses 6 of 8 stages"
+    window.document.set_param("count", 5)
+    assert window.generate_panel.button.text() == "Generate\nre-uses 6+ of 20 stages"
     window.document.set_params("Test", prompt="another", count=1)
     assert window.generate_panel.button.text() == "Generate"
     assert panel.hint.text() == ""
