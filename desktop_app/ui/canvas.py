@@ -14,6 +14,7 @@ from PySide6.QtGui import (
     QDropEvent,
     QFocusEvent,
     QImage,
+    QKeySequence,
     QKeyEvent,
     QPainter,
     QPaintEvent,
@@ -79,6 +80,7 @@ class Canvas(QWidget):
         self._zooms = ZoomBar(self)
         self.mask_tools = MaskTools(self)
         self._mask: CanvasMask | None = None
+        self._ways_out: dict[str, QAction] = {}
         self._busy = BusyLabel(self)
         self._overlay = DropOverlay(self)
         self._connect()
@@ -104,6 +106,13 @@ class Canvas(QWidget):
         self._overlay.raise_()
         self._busy.raise_()
         self._place_bars()
+
+    def tell_keys(self, actions: Mapping[str, QAction]) -> None:
+        """Say to those who hear it by which keys of ``actions`` the keyboard leaves the canvas."""
+        self._ways_out = {name: actions[name] for name in ("next_pane", "hide_panels")}
+        for action in self._ways_out.values():
+            action.changed.connect(self._describe)
+        self._describe()
 
     # Pictures
 
@@ -308,7 +317,14 @@ class Canvas(QWidget):
             second = self.tr("result %1").replace("%1", _words(result))
         else:
             second = self.tr("no result yet")
-        return f"{first}, {second}"
+        return ". ".join([f"{first}, {second}", *self._key_words()])
+
+    def _key_words(self) -> list[str]:
+        """How to get away from here by the keyboard, since Tab does not lead to the next widget."""
+        texts = {"next_pane": self.tr("%1 leaves the canvas"), "hide_panels": self.tr("%1 hides or shows the panels")}
+        native = QKeySequence.SequenceFormat.NativeText
+        keys = {name: action.shortcut().toString(native) for name, action in self._ways_out.items()}
+        return [texts[name].replace("%1", key) for name, key in keys.items() if key]
 
     def _on_view_changed(self) -> None:
         size = self._view.picture_size

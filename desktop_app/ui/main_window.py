@@ -102,6 +102,7 @@ class MainWindow(QMainWindow):
         self.canvas = Canvas(self.parts.folders.resources / "samples")
         self.actions_by_id = make_actions(self, self.canvas, self.icons)
         self.canvas.attach_mask(self.document, self.actions_by_id)
+        self.canvas.tell_keys(self.actions_by_id)
         self.presenter = CanvasPresenter(self.canvas, self.document, self.jobs, self)
         self.banner = MessageBanner(self.icons)
         self.banner.details_requested.connect(self.show_details)

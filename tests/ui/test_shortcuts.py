@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeySequence
+from PySide6.QtGui import QImage, QKeySequence
 from PySide6.QtWidgets import QLabel, QPushButton
 
 from desktop_app.app import create_window
@@ -90,3 +90,13 @@ def test_changed_keys_come_back_after_a_restart(window, data_dir):
 def test_odd_keys_in_the_file_are_not_taken(window, odd):
     window.settings.set("shortcuts", {"search": odd, "from_the_future": ["X"]})
     assert window.actions_by_id["search"].shortcut() == QKeySequence("Ctrl+F")
+
+
+def test_the_canvas_says_by_which_keys_it_is_left(window):
+    window.canvas.set_init(QImage(60, 40, QImage.Format.Format_RGB32))
+    said = window.canvas.accessibleDescription
+    assert said() == "Init image 60 × 40, no result yet. F6 leaves the canvas. Tab hides or shows the panels"
+    window.shortcuts.set_keys("next_pane", ("F7",))
+    assert "F7 leaves the canvas" in said()
+    window.shortcuts.set_keys("next_pane", ())
+    assert "leaves" not in said()
