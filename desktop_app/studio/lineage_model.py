@@ -20,7 +20,7 @@ from desktop_app.studio.gallery_model import GalleryModel, describe, describe_in
 from desktop_app.studio.jobs import Index
 from desktop_app.studio.lineage import PHOTO_KEY, Offspring, Spot, Tree, read_offspring, read_tree
 from desktop_app.studio.pool import PoolRunner
-from desktop_app.studio.request_texts import checkpoint_name, numbered_stage_text
+from desktop_app.studio.request_texts import WITH_STRENGTH, checkpoint_name, numbered_stage_text
 from desktop_app.studio.tips import plain_tip
 
 
@@ -267,7 +267,7 @@ class LineageModel(QAbstractItemModel):
         """Such as "0.6 a comic": what differs between brothers comes first."""
         stage = variation.request.stages[0]
         what = " ".join(stage.prompt.split()) or checkpoint_name(stage.checkpoint)
-        strength = f"{stage.strength:g} " if variation.request.init_image and stage.strength < 1 else ""
+        strength = f"{stage.strength:g} " if stage.kind in WITH_STRENGTH else ""
         return f"{strength}{what}"
 
     # Nodes ----------------------------------------------------------------------------------------

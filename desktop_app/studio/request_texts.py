@@ -31,7 +31,7 @@ def strength_text(request: Request) -> str:
     checkpoints that take no strength.
     """
     stage = request.stages[0]
-    if stage.kind not in _WITH_STRENGTH or stage.strength >= 1:
+    if stage.kind not in WITH_STRENGTH or stage.strength >= 1:
         return ""
     return _tr("strength %1").replace("%1", f"{stage.strength:g}")
 
@@ -52,7 +52,7 @@ def stage_text(stage: Stage) -> str:
     text = _tr(stage.kind.value)
     if stage.kind in FACTORS:
         return f"{text} ×{FACTORS[stage.kind]}"
-    return f"{text} {stage.strength:g}" if stage.kind in _WITH_STRENGTH else text
+    return f"{text} {stage.strength:g}" if stage.kind in WITH_STRENGTH else text
 
 
 def numbered_stage_text(request: Request, number: int) -> str:
@@ -88,7 +88,8 @@ def _refiner_text(stage: Stage) -> str:
     return text.replace("%2", value).replace("%1", checkpoint_name(stage.checkpoint))
 
 
-_WITH_STRENGTH = (StageKind.IMAGE_TO_IMAGE, StageKind.INPAINT)
+WITH_STRENGTH = (StageKind.IMAGE_TO_IMAGE, StageKind.INPAINT)
+"""Kinds of stage that run a share of the schedule; checkpoints that take no strength run all of it."""
 
 
 def _tr(text: str) -> str:

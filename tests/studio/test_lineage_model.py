@@ -12,6 +12,7 @@ from PySide6.QtGui import QImage
 from support import make_picture
 
 from desktop_app.core.errors import StoreError
+from desktop_app.core.kinds import StageKind
 from desktop_app.studio import lineage
 from desktop_app.studio.gallery_model import VARIATION_MIME, GalleryModel
 from desktop_app.studio.lineage_model import LineageModel, NodeKind
@@ -88,6 +89,13 @@ def test_begins_with_the_photo_and_what_was_made_from_it(qtbot, show, tree, save
     assert titles(tree) == ["cat.png", ["0.5 a cat", "0.5 a dog"]]
     assert tree.current_index().data(tree.PhotoRole) == photo
     assert isinstance(tree.current_index().data(Qt.ItemDataRole.DecorationRole), QImage)
+
+
+def test_a_strength_is_told_where_the_picture_began_with_another_one(show, tree, save, photo):
+    save("a cat", 1, init_image=photo, strength=1.0)
+    save("a cow", 2, init_image=photo, kind=StageKind.UPSCALE, strength=1.0)
+    show(None, photo)
+    assert titles(tree) == ["cat.png", ["a cow", "1 a cat"]]
 
 
 def test_leads_from_the_photo_to_the_shown_picture(show, tree, save, photo):
