@@ -183,6 +183,9 @@ def _not_here(ref: str, path: Path) -> CheckpointError:
     if path.is_file():
         detail = f"{path.name} is no .safetensors file"
         return CheckpointError("The file is not a checkpoint", detail, WHAT_IS_POSSIBLE)
+    if path.suffix.lower() == SINGLE_FILE:  # a checkpoint's, or a pixel upscaler's
+        hint = "Put the file there again, or choose another one."
+        return CheckpointError("The file cannot be found", repr(ref[:200]), hint)
     return CheckpointError("The checkpoint cannot be found", repr(ref[:200]), WHAT_IS_POSSIBLE)
 
 

@@ -136,3 +136,9 @@ def test_a_damaged_or_unsafe_checkpoint_is_refused_with_its_reason(store, copy, 
 def test_what_is_no_folder_is_told_by_its_kind(store, ref, words):
     with pytest.raises(CheckpointError, match=words):
         store.resolve(ref)
+
+
+def test_of_a_file_that_is_gone_no_folder_is_offered_instead(store):
+    with pytest.raises(CheckpointError) as caught:
+        store.resolve("/upscalers/x4.safetensors")
+    assert caught.value.hint == "Put the file there again, or choose another one."
