@@ -13,6 +13,7 @@ from desktop_app.cli.arguments import is_offline
 from desktop_app.cli.console import print_error
 from desktop_app.core.conversion import CHILD_WORD
 from desktop_app.core.errors import StudioError
+from desktop_app.store.command_line import typed
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,10 +39,11 @@ def check_screen(environment: Mapping[str, str], platform: str) -> None:
     """Raise `StudioError` where no window can be shown; Qt itself would end the process."""
     has_screen = any(environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
     if platform.startswith("linux") and not has_screen:
+        example = 'generate photo.png --prompt "a lemon" -o lemon.png'
         raise StudioError(
             "There is no screen to open the window on",
             "neither DISPLAY nor WAYLAND_DISPLAY is set",
-            'Use the command line instead, for example: underpaint generate photo.png --prompt "a lemon" -o lemon.png',
+            f"Use the command line instead, for example: {typed(example)}",
         )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -73,11 +74,20 @@ def start(venv: Path, arguments: list[str]) -> int:
         check_screen(os.environ, sys.platform)
         system_libraries.provide(system_libraries.WINDOW)
     python = environment.provide(venv, PROJECT)
+    os.environ["UNDERPAINT_COMMAND"] = call(venv)
     command = [str(python), "-m", "desktop_app", *arguments]
     if os.name == "posix":
         sys.stdout.flush()
         os.execv(command[0], command)
     return subprocess.run(command).returncode
+
+
+def call(venv: Path) -> str:
+    """How the user has called this, for the program's hints on what to type."""
+    words = [Path(sys.executable).name or "python3", sys.argv[0]]
+    if venv != PROJECT / ".venv":
+        words += ["--venv", str(venv)]
+    return shlex.join(words) if os.name == "posix" else subprocess.list2cmdline(words)
 
 
 def opens_window(arguments: list[str]) -> bool:

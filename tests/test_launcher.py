@@ -13,6 +13,10 @@ import pytest
 from support import PROJECT
 
 from desktop_app.cli import COMMANDS
+from desktop_app.core.errors import CheckpointError
+from desktop_app.store.checkpoints import CheckpointStore
+from desktop_app.store.command_line import VARIABLE, typed
+from desktop_app.store.paths import user_paths
 
 LAUNCHER = PROJECT / "packaging" / "underpaint.py"
 
@@ -68,6 +72,23 @@ def test_what_is_not_the_launchers_own_goes_to_the_program(arguments, venv, rest
 
 def test_the_launcher_knows_the_commands_of_the_program():
     assert set(part("underpaint").COMMANDS) == set(COMMANDS)
+
+
+@pytest.mark.parametrize(("venv", "more"), [(PROJECT / ".venv", ""), (Path("my venv"), " --venv 'my venv'")])
+@pytest.mark.skipif(os.name != "posix", reason="other systems quote and start in another way")
+def test_the_program_s_hints_name_the_call_that_works_here(venv, more, monkeypatch, tmp_path):
+    launcher = part("underpaint")
+    monkeypatch.setenv(VARIABLE, "")
+    monkeypatch.setattr(sys, "argv", ["packaging/underpaint.py", "doctor"])
+    monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
+    monkeypatch.setattr(launcher.environment, "provide", lambda *_: Path("python"))
+    monkeypatch.setattr(launcher.os, "execv", lambda *_: None)
+    monkeypatch.setattr(launcher.subprocess, "run", lambda command: subprocess.CompletedProcess(command, 0))
+    launcher.start(venv, ["doctor"])
+    assert typed("doctor") == f"python3 packaging/underpaint.py{more} doctor"
+    with pytest.raises(CheckpointError) as caught:
+        CheckpointStore(user_paths(tmp_path)).describe("org/nowhere")
+    assert caught.value.hint.endswith(f": python3 packaging/underpaint.py{more} checkpoints download org/nowhere")
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ from desktop_app.store.checkpoint_care import (
 )
 from desktop_app.store.checkpoint_files import HALF
 from desktop_app.store.checkpoints import CheckpointStore
+from desktop_app.store.command_line import typed_download
 from desktop_app.store.downloads import CheckpointDownloads
 from desktop_app.store.hub import Hub, read_ref
 from desktop_app.store.hub_cache import has_pickles
@@ -249,9 +250,9 @@ def _mend(command: _Command, damaged: list[str]) -> str:
     """What the user can do about it. With ``--discard`` the damaged files are thrown away."""
     ref = command.options.ref
     if not command.options.discard:
-        return f"With --discard these files are thrown away; then they are fetched again by: checkpoints download {ref}"
+        return f"With --discard these files are thrown away; then they are fetched again by: {typed_download(ref)}"
     discard(command.paths, ref, damaged)
-    return f"They are thrown away. They are fetched again by: underpaint checkpoints download {ref}"
+    return f"They are thrown away. They are fetched again by: {typed_download(ref)}"
 
 
 @contextmanager

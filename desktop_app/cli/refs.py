@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from desktop_app.core.params import Params
 from desktop_app.core.recipe import Recipe, refs_used
 from desktop_app.store.checkpoint_care import Form, locate
 from desktop_app.store.checkpoints import CheckpointStore
+from desktop_app.store.command_line import typed_download
 from desktop_app.store.paths import Paths
 from desktop_app.store.recipes import SUFFIX
 
@@ -47,4 +47,4 @@ def refuse_missing(recipe: Recipe, named: str, params: Params, checkpoints: Chec
 
 def download_command(names: Sequence[str]) -> str:
     """What to type to have ``names``, REFs or recipes, on this machine."""
-    return "; ".join(f"underpaint checkpoints download {shlex.quote(name)}" for name in names)
+    return "; ".join(map(typed_download, names))

@@ -19,6 +19,7 @@ from desktop_app.core.request import ImageRef, Request, hash_pixels
 from desktop_app.core.variation import Variation
 from desktop_app.engine.process import EngineProcess
 from desktop_app.store.checkpoints import CheckpointStore
+from desktop_app.store.command_line import typed
 from desktop_app.store.gallery import GalleryStore
 from desktop_app.store.paths import Paths, user_paths
 
@@ -104,4 +105,6 @@ def _check_saved(paths: Paths, request: Request, result: Result, variation_id: s
 
 def _check_same(first: Result, second: Result) -> None:
     if hash_pixels(first.image) != hash_pixels(second.image):
-        raise StudioError("The same request made another picture", "", "Please report it with the output of: doctor")
+        raise StudioError(
+            "The same request made another picture", "", f"Please report it with the output of: {typed('doctor')}"
+        )

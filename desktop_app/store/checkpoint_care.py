@@ -23,6 +23,7 @@ from desktop_app.core.engine import CancelFlag
 from desktop_app.core.errors import CheckpointError
 from desktop_app.store.checkpoint_files import damaged, read_json
 from desktop_app.store.checkpoints import HUB_ID, CheckpointStore, is_single_file
+from desktop_app.store.command_line import typed
 from desktop_app.store.file_import import import_file, record_path, remove_file, verify_file
 from desktop_app.store.files import make_folder, store_error, temporary_path, write_atomic
 from desktop_app.store.hub import read_ref
@@ -112,7 +113,7 @@ def locate(paths: Paths, ref: str) -> Whereabouts:
         return Whereabouts(ref, resources_dir() / STARTER, Home.PROGRAM, Form.FOLDER)
     found = _find_path(paths, ref) or (_find_fetched(paths, ref) if HUB_ID.fullmatch(ref) else None)
     if found is None:
-        hint = "What is here is named by: underpaint checkpoints list"
+        hint = f"What is here is named by: {typed('checkpoints list')}"
         raise CheckpointError("The checkpoint is not on this machine", repr(ref[:200]), hint)
     path, form = found
     return Whereabouts(ref, path, home_of(paths, path), form)

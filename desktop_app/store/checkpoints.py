@@ -38,6 +38,7 @@ from desktop_app.store.checkpoint_index import (
     read_family,
     read_parts,
 )
+from desktop_app.store.command_line import typed_download
 from desktop_app.store.control_checkpoints import CONFIG_NAME, check_control, describe_control, is_control
 from desktop_app.store.hub_cache import find_snapshot, has_pickles, list_snapshots, shared_caches
 from desktop_app.store.outside import OutsideCheckpoints
@@ -152,11 +153,11 @@ class CheckpointStore:
             return converted
         snapshot = find_snapshot(self._caches(), ref)
         if snapshot is None:
-            hint = "Download it in the Checkpoints window, or by: underpaint checkpoints download "
-            raise CheckpointMissing("The checkpoint is not on this machine", ref, hint + ref, ref)
+            hint = f"Download it in the Checkpoints window, or by: {typed_download(ref)}"
+            raise CheckpointMissing("The checkpoint is not on this machine", ref, hint, ref)
         if has_pickles(snapshot):
-            hint = "They are converted in the Checkpoints window, if you agree, or by: underpaint checkpoints download "
-            raise CheckpointMissing("The weights of the checkpoint are pickled", ref, hint + ref, ref)
+            hint = f"They are converted in the Checkpoints window, if you agree, or by: {typed_download(ref)}"
+            raise CheckpointMissing("The weights of the checkpoint are pickled", ref, hint, ref)
         if not (snapshot / INDEX_NAME).is_file() and not is_control(snapshot):
             return next(path for path in snapshot.glob(f"*{SINGLE_FILE}") if path.is_file())
         return snapshot
