@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -29,10 +29,10 @@ class Scene:
 ShowScene = Show[Scene]
 
 
-class AddPatches(Protocol):
-    """Does what patches of a mask say, or undoes it."""
+class DoStep(Protocol):
+    """Does a step of a mask, or undoes it."""
 
-    def __call__(self, patches: Sequence[Any], *, is_undone: bool) -> None: ...
+    def __call__(self, step: Any, *, is_undone: bool) -> None: ...
 
 
 _MERGE_IDS = {name: number for number, name in enumerate(PARAM_SPECS, start=1)}
@@ -94,21 +94,21 @@ class SetInitImage(QUndoCommand):
 class EditMask(QUndoCommand):
     """A change of the mask, which has been done already when the command is made."""
 
-    def __init__(self, text: str, add: AddPatches, patches: Sequence[Any]) -> None:
+    def __init__(self, text: str, do: DoStep, step: Any) -> None:
         super().__init__(text)
-        self._add = add
-        self._patches = patches
+        self._do = do
+        self._step = step
         self._is_done = True
 
     def redo(self) -> None:
         """Make the change again."""
         if not self._is_done:
-            self._add(self._patches, is_undone=False)
+            self._do(self._step, is_undone=False)
         self._is_done = True
 
     def undo(self) -> None:
         """Take the change back."""
-        self._add(self._patches, is_undone=True)
+        self._do(self._step, is_undone=True)
         self._is_done = False
 
 

@@ -2,50 +2,50 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import tempfile
-import zlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import IO
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from PIL import Image, ImageChops
-from PySide6.QtCore import QObject, QPoint, QRect, QSize, Signal
+from PySide6.QtCore import QObject, QRect, QSize, QTimer, Signal
 from PySide6.QtGui import QImage, QPainter, QUndoStack
 
+from desktop_app.core.errors import StudioError
 from desktop_app.studio.edits import EditMask
+from desktop_app.studio.mask_steps import (
+    NewMask,
+    Patch,
+    PatchFile,
+    Place,
+    Step,
+    Swap,
+    Weights,
+    crop,
+    marked,
+    new_mask,
+    pack,
+    places_in,
+    tile_at,
+    weigh,
+    weight_of,
+)
+from desktop_app.studio.pool import PoolRunner
 from desktop_app.studio.qimage import from_grey, grey_view, to_grey
 
 log = logging.getLogger(__name__)
 
-TILE = 512
-"""Side of the squares in which changes are kept."""
-
-LARGE_PATCH = 64 * 1024
-"""Bytes. Changes that need more are kept on the disk: the list of what can be undone is long."""
+PACK_MS = 700
+"""So long the steps of undo stay plain pixels, while what was done is being shown."""
 
 Draw = Callable[[QPainter], None]
-
-
-@dataclass(frozen=True)
-class Patch:
-    """What a square of the mask has more than before (modulo 256), packed."""
-
-    rect: QRect
-    load: Callable[[], bytes]
-
-    def difference(self) -> Image.Image:
-        """Grey, of the size of ``rect``."""
-        pixels = zlib.decompress(self.load())
-        return Image.frombytes("L", (self.rect.width(), self.rect.height()), pixels)
 
 
 class MaskLayer(QObject):
     """Lives in the GUI thread. Grey, of the init image's size: 0 stays, 255 shall change. Without a picture there is
     no mask either.
 
-    What is painted shows at once and becomes one step of undo with `commit`. Nothing copies the whole mask for it.
+    What is painted shows at once and becomes one step of undo with `commit`. Nothing copies the whole mask for it, and
+    steps are packed on the pool.
     """
 
     changed = Signal(QRect)
@@ -59,9 +59,17 @@ class MaskLayer(QObject):
         super().__init__(parent)
         self._undo_stack = undo_stack
         self._image = QImage()
-        self._before: dict[tuple[int, int], QImage] = {}
-        self._weights: dict[tuple[int, int], int] = {}
-        self._large: IO[bytes] | None = None
+        self._before: dict[Place, QImage] = {}
+        self._weights: Weights = {}
+        self._file = PatchFile()
+        self._unpacked: list[Step] = []
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(PACK_MS)
+        self._pause.timeout.connect(self.pack)
+        self._packer = PoolRunner(self, serial=True)
+        self._packer.finished.connect(self._on_packed)
+        self._packer.failed.connect(self._on_pack_failed)
         self.revision = 0
         """Counts what was done to it; equal numbers mean equal masks."""
 
@@ -91,8 +99,7 @@ class MaskLayer(QObject):
 
     def crop(self, rect: QRect) -> Image.Image:
         """A copy of a part that lies within the picture."""
-        box = (rect.left(), rect.top(), rect.left() + rect.width(), rect.top() + rect.height())
-        return grey_view(self._image).crop(box)
+        return crop(self._image, rect)
 
     def copy(self) -> Image.Image:
         """A copy of the whole mask. Raises `ImageError` without a picture."""
@@ -109,7 +116,7 @@ class MaskLayer(QObject):
         seen = rect & self._image.rect()
         if seen.isEmpty():
             return
-        for place in self._tiles(seen):
+        for place in places_in(seen):
             if place not in self._before:
                 self._before[place] = self._image.copy(self._tile(place))
         painter = QPainter(self._image)
@@ -121,35 +128,45 @@ class MaskLayer(QObject):
     def commit(self, text: str) -> None:
         """Make what was painted one step of undo, called ``text``."""
         before, self._before = self._before, {}
-        patches = [patch for place, old in before.items() if (patch := self._patch(place, old)) is not None]
-        if patches:
-            self._weigh(before)
-            self._undo_stack.push(EditMask(text, self._add, patches))
-            self.state_changed.emit()
+        swaps: dict[Place, Swap] = {}
+        for place, old in before.items():
+            new = self._image.copy(self._tile(place))
+            if new != old:
+                swaps[place] = Swap(self._tile(place), old, new)
+        if swaps:
+            weights = {place: weight_of(grey_view(swap.after)) for place, swap in swaps.items()}
+            rect = _united(swap.rect for swap in swaps.values())
+            self._push(text, list(swaps.values()), marked({**self._weights, **weights}), rect)
 
     def abandon(self) -> None:
         """Take back what was painted since the last `commit`."""
         before, self._before = self._before, {}
         for place, old in before.items():
-            self._put(self._tile(place), grey_view(old))
+            self._put(self._tile(place), old)
+        if before:
+            self._tell(_united(self._tile(place) for place in before))
 
     def replace(self, text: str, mask: Image.Image) -> None:
         """Let the mask be ``mask``, of the picture's size, in one step of undo."""
         self.abandon()
-        everything = list(self._tiles(self._image.rect()))
-        for place in everything:
-            tile = self._tile(place)
-            new = mask.crop((tile.left(), tile.top(), tile.left() + tile.width(), tile.top() + tile.height()))
-            old = self._image.copy(tile)
-            if ImageChops.difference(grey_view(old), new).getbbox() is not None:
-                self._before[place] = old
-                self._put(tile, new)
-        self.commit(text)
+        self.take(text, new_mask(mask, self.copy()))
+
+    def take(self, text: str, new: NewMask) -> None:
+        """Let the mask be ``new``, which was made from what it is now, in one step of undo. Moves no pixels."""
+        self.abandon()
+        if not new.rect.isEmpty():
+            swap = Swap(self._image.rect(), QImage(self._image), QImage(new.image))
+            self._image = QImage(new.image)
+            self._tell(new.rect)
+            self._push(text, [swap], new.weights, new.rect)
 
     def clear(self, text: str) -> None:
         """Mark nothing, in one step of undo."""
-        if self.size is not None and not self.is_empty:
-            self.replace(text, Image.new("L", self._image.size().toTuple()))
+        if not self.is_empty:
+            blank = QImage(self._image.size(), self._image.format())
+            blank.fill(0)
+            self.abandon()
+            self.take(text, NewMask(blank, {}, _united(self._tile(place) for place in self._weights)))
 
     # For the document -----------------------------------------------------------------------------
 
@@ -162,89 +179,71 @@ class MaskLayer(QObject):
             if image is None:
                 self._image.fill(0)
         self.revision += 1
-        self._weights = {}
-        if image is not None:
-            self._weigh(self._tiles(self._image.rect()))
+        self._weights = marked(weigh(self._image, places_in(self._image.rect()))) if image is not None else {}
         self.replaced.emit()
         self.state_changed.emit()
 
     def close(self) -> None:
-        """Let go what is kept on the disk."""
-        if self._large is not None:
-            self._large.close()
-            self._large = None
+        """Let the thread end, and what is kept on the disk go."""
+        self._pause.stop()
+        self._packer.wait()
+        self._file.close()
 
-    # Patches --------------------------------------------------------------------------------------
+    # Steps of undo --------------------------------------------------------------------------------
 
-    def _patch(self, place: tuple[int, int], old: QImage) -> Patch | None:
-        tile = self._tile(place)
-        difference = ImageChops.subtract_modulo(self.crop(tile), grey_view(old))
-        box = difference.getbbox()
-        if box is None:
-            return None
-        rect = QRect(tile.left() + box[0], tile.top() + box[1], box[2] - box[0], box[3] - box[1])
-        return Patch(rect, self._keep(zlib.compress(difference.crop(box).tobytes(), 1)))
+    def pack(self) -> None:
+        """Let the pool pack the steps that are plain pixels."""
+        steps, self._unpacked = self._unpacked, []
+        for step in steps:
+            self._packer.start(step, partial(pack, step.swaps, self._file))
 
-    def _keep(self, packed: bytes) -> Callable[[], bytes]:
-        """How to get ``packed`` again. It stays in memory where the disk has no room for it."""
-        try:
-            at = self._write(packed) if len(packed) >= LARGE_PATCH else None
-        except OSError as e:
-            log.info("A step of undo is kept in memory: %s", e)
-            at = None
-        file, length = self._large, len(packed)
-        if file is None or at is None:
-            return lambda: packed
-
-        def load() -> bytes:
-            file.seek(at)
-            return file.read(length)
-
-        return load
-
-    def _write(self, packed: bytes) -> int:
-        """Where in the file it is now. Raises `OSError`."""
-        if self._large is None:
-            self._large = tempfile.TemporaryFile(prefix="underpaint-mask-", buffering=0)  # noqa: SIM115 - see `close`
-        at = self._large.seek(0, 2)
-        if self._large.write(packed) < len(packed):
-            raise OSError(errno.ENOSPC, "the disk is full")
-        return at
-
-    def _add(self, patches: Iterable[Patch], *, is_undone: bool) -> None:
-        """Do, or undo, what ``patches`` say."""
-        self.abandon()
-        change = ImageChops.subtract_modulo if is_undone else ImageChops.add_modulo
-        places: set[tuple[int, int]] = set()
-        for patch in patches:
-            self._put(patch.rect, change(self.crop(patch.rect), patch.difference()))
-            places.update(self._tiles(patch.rect))
-        self._weigh(places)
+    def _push(self, text: str, swaps: Sequence[Swap], weights: Weights, rect: QRect) -> None:
+        step = Step(rect, self._weights, weights, swaps)
+        self._weights = weights
+        self._unpacked.append(step)
+        if not self._pause.isActive():
+            self._pause.start()
+        self._undo_stack.push(EditMask(text, self._do, step))
         self.state_changed.emit()
 
-    def _put(self, rect: QRect, pixels: Image.Image) -> None:
+    def _do(self, step: Step, *, is_undone: bool) -> None:
+        """Do ``step``, or undo it."""
+        self.abandon()
+        for swap in step.swaps:
+            self._put(swap.rect, swap.before if is_undone else swap.after)
+        change = ImageChops.subtract_modulo if is_undone else ImageChops.add_modulo
+        for patch in step.patches:
+            self._put(patch.rect, to_grey(change(self.crop(patch.rect), patch.difference())))
+        self._weights = step.before if is_undone else step.after
+        self._tell(step.rect)
+        self.state_changed.emit()
+
+    def _put(self, rect: QRect, pixels: QImage) -> None:
+        if rect == self._image.rect():
+            self._image = QImage(pixels)
+            return
         painter = QPainter(self._image)
         painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_Source)
-        painter.drawImage(rect.topLeft(), to_grey(pixels))
+        painter.drawImage(rect.topLeft(), pixels)
         painter.end()
-        self._tell(rect)
+
+    def _on_packed(self, step: Step, patches: list[Patch]) -> None:
+        step.swaps, step.patches = (), patches
+
+    def _on_pack_failed(self, _step: Step, error: StudioError) -> None:
+        """It stays as it is."""
+        log.warning("A step of undo cannot be packed: %s", error.detail)
 
     def _tell(self, rect: QRect) -> None:
         self.revision += 1
         self.changed.emit(rect)
 
-    def _weigh(self, places: Iterable[tuple[int, int]]) -> None:
-        for place in places:
-            histogram = self.crop(self._tile(place)).histogram()
-            weight = sum(value * count for value, count in enumerate(histogram))
-            if weight:
-                self._weights[place] = weight
-            else:
-                self._weights.pop(place, None)
+    def _tile(self, place: Place) -> QRect:
+        return tile_at(place, self._image.rect())
 
-    def _tile(self, place: tuple[int, int]) -> QRect:
-        return QRect(QPoint(place[0] * TILE, place[1] * TILE), QSize(TILE, TILE)) & self._image.rect()
 
-    def _tiles(self, rect: QRect) -> Iterable[tuple[int, int]]:
-        columns = range(rect.left() // TILE, rect.right() // TILE + 1)
-        return [(x, y) for y in range(rect.top() // TILE, rect.bottom() // TILE + 1) for x in columns]
+def _united(rects: Iterable[QRect]) -> QRect:
+    united = QRect()
+    for rect in rects:
+        united = united | rect
+    return united

@@ -16,6 +16,7 @@ from desktop_app.core.image import encode_png
 from desktop_app.store.files import write_atomic
 from desktop_app.store.gallery import GalleryStore
 from desktop_app.studio.mask_layer import MaskLayer
+from desktop_app.studio.mask_steps import NewMask, new_mask
 from desktop_app.studio.opener import InitImage, Source, load_source
 from desktop_app.studio.pool import PoolRunner
 from desktop_app.studio.scenes import fit_mask
@@ -34,6 +35,12 @@ class _Task:
 class _Changed:
     mask: Image.Image
     problem: StudioError | None = None
+
+
+@dataclass(frozen=True)
+class _Made:
+    mask: NewMask
+    problem: StudioError | None
 
 
 class MaskWork(QObject):
@@ -135,7 +142,7 @@ class MaskWork(QObject):
             return
         self._layer.abandon()
         self._task = _Task(text)
-        self._runner.start(self._task, partial(change, self._layer.copy()))
+        self._runner.start(self._task, partial(_make, change, self._layer.copy()))
         self.working_changed.emit(True)
 
     def _end(self) -> None:
@@ -147,13 +154,13 @@ class MaskWork(QObject):
         """Whoever undoes, or opens another picture, calls off what is under way."""
         self._end()
 
-    def _on_changed(self, task: _Task, changed: _Changed) -> None:
+    def _on_changed(self, task: _Task, made: _Made) -> None:
         if task is not self._task:
             return
         self._end()
-        self._layer.replace(task.text, changed.mask)
-        if changed.problem is not None:
-            self.error_raised.emit(changed.problem)
+        self._layer.take(task.text, made.mask)
+        if made.problem is not None:
+            self.error_raised.emit(made.problem)
 
     def _on_failed(self, task: _Task, error: StudioError) -> None:
         if task is self._task:
@@ -165,6 +172,12 @@ class MaskWork(QObject):
 
     def _on_write_failed(self, _path: Path, error: StudioError) -> None:
         self.error_raised.emit(error)
+
+
+def _make(change: Callable[[Image.Image], _Changed], before: Image.Image) -> _Made:
+    """Runs on a pool thread: nothing is left to be done to the pixels in the GUI thread."""
+    changed = change(before)
+    return _Made(new_mask(changed.mask, before), changed.problem)
 
 
 def _nothing_marked(name: str) -> ImageError:

@@ -9,8 +9,9 @@ from PIL import Image
 from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QColor, QImage
 
-from desktop_app.studio import mask_layer
-from desktop_app.studio.mask_layer import TILE, MaskLayer
+from desktop_app.studio import mask_steps
+from desktop_app.studio.mask_layer import MaskLayer
+from desktop_app.studio.mask_steps import TILE
 
 WHITE, BLACK = QColor(255, 255, 255), QColor(0, 0, 0)
 
@@ -27,6 +28,12 @@ def layer(stack):
 def paint(layer: MaskLayer, rect: QRect, color: QColor = WHITE, text: str = "Brush") -> None:
     layer.paint(rect, lambda painter: painter.fillRect(rect, color))
     layer.commit(text)
+
+
+def pack(qtbot, layer: MaskLayer) -> None:
+    """Pack all steps of undo, which happens by itself a little later."""
+    layer.pack()
+    qtbot.waitUntil(lambda: not layer._packer.running)
 
 
 def noise(size: tuple[int, int], seed: int) -> Image.Image:
@@ -85,40 +92,84 @@ def test_whether_it_is_empty_and_how_much_is_marked_is_known(qtbot, layer, stack
     assert layer.coverage == pytest.approx(0.5)
 
 
-def test_twenty_random_edits_are_undone_and_redone_bit_for_bit(layer, stack):
+@pytest.mark.parametrize("pause", [1, 7, 100], ids=["all packed", "some packed", "none packed"])
+def test_twenty_random_edits_are_undone_and_redone_bit_for_bit(qtbot, layer, stack, pause):
     chance = random.Random(1)
-    states = [layer.copy().tobytes()]
+    states = [(layer.copy().tobytes(), layer.coverage)]
     for seed in range(20):
         if seed % 5 == 4:
             layer.replace("Replace", noise((1300, 700), seed))
+        elif seed % 5 == 2:
+            layer.clear("Clear")
         else:
             rect = QRect(chance.randrange(1200), chance.randrange(600), chance.randint(1, 900), chance.randint(1, 500))
             paint(layer, rect, QColor.fromHsv(0, 0, chance.randrange(256)))
-        states.append(layer.copy().tobytes())
+        states.append((layer.copy().tobytes(), layer.coverage))
+        if seed % pause == pause - 1:
+            pack(qtbot, layer)
     for state in reversed(states[:-1]):
         stack.undo()
-        assert layer.copy().tobytes() == state
+        assert (layer.copy().tobytes(), layer.coverage) == state
     for state in states[1:]:
         stack.redo()
-        assert layer.copy().tobytes() == state
+        assert (layer.copy().tobytes(), layer.coverage) == state
 
 
-def test_a_change_that_does_not_pack_well_is_not_kept_in_memory(layer, stack):
+def test_undo_while_the_steps_are_being_packed_is_right_bit_for_bit(qtbot, layer, stack):
+    masks = [noise((1300, 700), seed).tobytes() for seed in range(4)]
+    for seed in range(4):
+        layer.replace("Noise", noise((1300, 700), seed))
+    layer.pack()
+    stack.undo()
+    stack.undo()
+    paint(layer, QRect(3, 3, 700, 9))
+    qtbot.waitUntil(lambda: not layer._packer.running)
+    stack.undo()
+    assert layer.copy().tobytes() == masks[1]
+    stack.undo()
+    assert layer.copy().tobytes() == masks[0]
+
+
+def test_painting_after_undo_leaves_what_can_be_undone_as_it_was(layer, stack):
+    """Whole masks are kept without being copied, and what is painted next must not be seen in them."""
+    first, second = (noise((1300, 700), seed) for seed in (1, 2))
+    layer.replace("First", first)
+    layer.replace("Second", second)
+    stack.undo()
+    layer.paint(QRect(0, 0, 900, 600), lambda painter: painter.fillRect(0, 0, 900, 600, WHITE))
+    stack.redo()
+    assert layer.copy().tobytes() == second.tobytes()
+    layer.paint(QRect(0, 0, 900, 600), lambda painter: painter.fillRect(0, 0, 900, 600, WHITE))
+    stack.undo()
+    assert layer.copy().tobytes() == first.tobytes()
+
+
+def test_steps_are_packed_by_themselves_soon(qtbot, layer):
+    paint(layer, QRect(0, 0, 600, 600))
+    layer.clear("Clear")
+    steps = list(layer._unpacked)
+    qtbot.waitUntil(lambda: all(not step.swaps and step.patches for step in steps))
+
+
+def test_a_change_that_does_not_pack_well_is_not_kept_in_memory(qtbot, layer, stack):
     layer.replace("Noise", noise((1300, 700), 7))
-    assert layer._large is not None
+    (step,) = layer._unpacked
+    pack(qtbot, layer)
+    assert (layer._file.is_used, step.swaps) == (True, ())
     stack.undo()
     assert layer.is_empty
     stack.redo()
     assert layer.copy().tobytes() == noise((1300, 700), 7).tobytes()
 
 
-def test_on_a_full_disk_a_large_change_can_be_undone_all_the_same(layer, stack, monkeypatch):
+def test_on_a_full_disk_a_large_change_can_be_undone_all_the_same(qtbot, layer, stack, monkeypatch):
     def full(**_options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(mask_layer.tempfile, "TemporaryFile", full)
+    monkeypatch.setattr(mask_steps.tempfile, "TemporaryFile", full)
     before = layer.copy().tobytes()
     layer.replace("Noise", noise(layer.copy().size, 3))
+    pack(qtbot, layer)
     stack.undo()
     assert layer.copy().tobytes() == before
 
