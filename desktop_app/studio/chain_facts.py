@@ -95,6 +95,7 @@ class ChainFacts(QObject):
     def close(self) -> None:
         """Let the thread end."""
         self._pause.stop()
+        self._counted = (None, 0)
         self._number += 1
         self._runner.wait()
 
@@ -114,13 +115,23 @@ class ChainFacts(QObject):
 
     def _count_now(self) -> int:
         try:
-            requests = self._document.make_requests(min(self._document.params.count, MOST_COUNTED))
-            return sum(count_reused(request, self._keys) for request in requests)
+            return self._count_in(self._document.make_requests(self._counted_at_most()))
         except StudioError:  # Generate will tell it
             return 0
 
+    def _counted_at_most(self) -> int:
+        return min(self._document.params.count, MOST_COUNTED)
+
+    def _count_in(self, requests: Sequence[Request]) -> int:
+        return sum(count_reused(request, self._keys) for request in requests)
+
     def _on_pause(self) -> None:
-        count = self._count_now()
+        self._document.make_requests_soon(partial(self._on_requests, self._counted[0]), self._counted_at_most())
+
+    def _on_requests(self, situation: object, made: list[Request] | StudioError) -> None:
+        if situation is not self._counted[0]:
+            return
+        count = 0 if isinstance(made, StudioError) else self._count_in(made)
         if count != self._counted[1]:
             self._counted = self._counted[0], count
             self.changed.emit()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, QSize, Signal
@@ -15,7 +16,6 @@ from desktop_app.core.adapter import DescribeAdapter
 from desktop_app.core.checkpoint import STARTER, CheckpointInfo
 from desktop_app.core.engine import CancelFlag
 from desktop_app.core.errors import CheckpointError, RequestError, StudioError
-from desktop_app.core.mask import encode
 from desktop_app.core.outpaint import OVERLAP, Margins
 from desktop_app.core.parameters import LoraTag, read_generation_text
 from desktop_app.core.params import PARAM_SPECS, Params
@@ -35,6 +35,7 @@ from desktop_app.studio.autosave import Autosave
 from desktop_app.studio.chosen_checkpoint import ChosenCheckpoint, NotRead
 from desktop_app.studio.edits import Scene, SetInitImage, SetParams
 from desktop_app.studio.mask_file import MaskFile
+from desktop_app.studio.mask_keeper import MaskKeeper
 from desktop_app.studio.mask_layer import MaskLayer
 from desktop_app.studio.mask_work import MaskWork
 from desktop_app.studio.opener import InitImage, Source, open_source, read_settings
@@ -47,6 +48,8 @@ from desktop_app.studio.tokens import TokenCount
 
 SESSION_NAME = "document"
 UNDO_LIMIT = 200
+
+TakeRequests = Callable[[list[Request] | StudioError], None]
 
 
 class Document(QObject):
@@ -87,7 +90,6 @@ class Document(QObject):
         self._init_image: InitImage | None = None
         self.mask = MaskLayer(self.undo_stack, self)
         self.mask_work = MaskWork(self.mask, gallery, lambda: self._init_image, self)
-        self._mask_ref: tuple[int, ImageRef] | None = None
         self._expected_ref: ImageRef | None = None
         self._chosen = ChosenCheckpoint(checkpoints, self)
         self._chosen.changed.connect(self.checkpoint_changed)
@@ -96,6 +98,7 @@ class Document(QObject):
         self._opener.failed.connect(self._on_open_failed)
         self._opener.opening_changed.connect(self.opening_changed)
         self._mask_file = MaskFile(session)
+        self._mask_keeper = MaskKeeper(self.mask, self._mask_file, gallery, self)
         self._autosave = Autosave(session, SESSION_NAME, self._snapshot, self)
         self._autosave.failed.connect(self.error_raised)
         self.mask.state_changed.connect(self._autosave.touch)
@@ -181,7 +184,27 @@ class Document(QObject):
 
     def make_requests(self, count: int | None = None) -> list[Request]:
         """One request for each picture, resolved to the last seed. Raises `RequestError`, `StoreError`."""
-        return self._requests(self._params if count is None else replace(self._params, count=count))
+        return self._requests(self._params if count is None else replace(self._params, count=count), self._keep_mask())
+
+    def make_requests_soon(self, then: TakeRequests, count: int | None = None) -> None:
+        """Let ``then`` have what `make_requests` makes of what there is now, or why it cannot be: at once, or where a
+        large mask has to be written first, when that is done. Who asks first is answered first.
+        """
+        params = self._params if count is None else replace(self._params, count=count)
+        size = None if self.mask.is_empty or self.mask.size is None else self.mask.size.toTuple()
+        try:
+            requests = self._requests(params, ImageRef("", size, Path()) if size else None)
+        except StudioError as e:
+            then(e)
+            return
+
+        def answer(mask: ImageRef | StudioError | None) -> None:
+            if isinstance(mask, StudioError):
+                then(mask)
+            else:
+                then([replace(request, mask=mask) if request.mask else request for request in requests])
+
+        self._mask_keeper.keep_soon(self._mask_name(), answer)
 
     def make_sweep(self, axes: Sequence[Axis]) -> list[Request]:
         """One request for each picture of a sweep over ``axes``, all with the seed at hand, or with one that is drawn.
@@ -189,11 +212,13 @@ class Document(QObject):
         Raises `RequestError`, `StoreError`.
         """
         seed = draw_seed() if self._params.seed is None else self._params.seed
-        requests = [request for cell in sweep(self._params, axes, seed) for request in self._requests(cell.params)]
+        mask = self._keep_mask()
+        cells = sweep(self._params, axes, seed)
+        requests = [request for cell in cells for request in self._requests(cell.params, mask)]
         refuse_alike(axes, requests)
         return requests
 
-    def _requests(self, params: Params) -> list[Request]:
+    def _requests(self, params: Params, mask: ImageRef | None) -> list[Request]:
         self._chosen.read_now()
         info = known_checkpoint(self.checkpoint_info, self.checkpoint_error)
         ref = self._init_image.ref if self._init_image else None
@@ -202,20 +227,16 @@ class Document(QObject):
             ref,
             info,
             describe=self._chosen.describe_partner_now,
-            mask=self._keep_mask(),
+            mask=mask,
             describe_adapter=self.describe_adapter_now,
             styles=self.styles,
         )
 
     def _keep_mask(self) -> ImageRef | None:
-        """The mask as a picture that a request can refer to; None for an empty one. Raises `StoreError`."""
-        if self.mask.is_empty or self._init_image is None:
-            return None
-        if self._mask_ref is None or self._mask_ref[0] != self.mask.revision:
-            mask = self._mask_file.encoded(self.mask.revision) or encode(self.mask.copy())
-            ref = self._gallery.keep_mask(mask, mask_name(self._init_image.name))
-            self._mask_ref = (self.mask.revision, ref)
-        return self._mask_ref[1]
+        return self._mask_keeper.keep(self._mask_name())
+
+    def _mask_name(self) -> str:
+        return mask_name(self._init_image.name if self._init_image else "")
 
     # Edits ----------------------------------------------------------------------------------------
 
@@ -448,6 +469,7 @@ class Document(QObject):
         self._opener.drop()
         self._opener.wait()
         self.mask_work.close()
+        self._mask_keeper.close()
         self._chosen.wait()
         self._expected_ref = expected
         self.flush()

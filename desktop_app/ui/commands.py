@@ -173,12 +173,13 @@ class Commands(QObject):
     def generate(self) -> None:
         """Queue what the controls say, or say why it cannot be run."""
         self.commit_typing()
-        try:
-            requests = self._document.make_requests()
-        except StudioError as e:
-            self._window.show_error(e)
-            return
-        self._jobs.add(requests)
+        self._document.make_requests_soon(self._queue)
+
+    def _queue(self, made: list[Request] | StudioError) -> None:
+        if isinstance(made, StudioError):
+            self._window.show_error(made)
+        else:
+            self._jobs.add(made)
 
     def open_picture(self) -> None:
         """Ask for a file and open it."""

@@ -15,7 +15,7 @@ from desktop_app.core.conditions import Adapter, AdapterKind, Control, ControlMo
 from desktop_app.core.kinds import StageKind
 from desktop_app.core.outpaint import Margins
 from desktop_app.core.request import request_from_json
-from desktop_app.studio import document as document_module
+from desktop_app.studio import mask_keeper
 from desktop_app.studio.document import Document
 from desktop_app.studio.restoring import PARTS
 
@@ -75,7 +75,7 @@ def test_the_values_of_the_mask_are_in_the_request_with_it_only(masked):
 
 def test_a_mask_that_is_written_already_is_not_encoded_again(masked, gallery, monkeypatch):
     masked.flush()
-    monkeypatch.setattr(document_module, "encode", None)
+    monkeypatch.setattr(mask_keeper, "encode", None)
     ref = masked.make_requests()[0].mask
     assert gallery.load_ref(ref).tobytes() == masked.mask.copy().convert("RGB").tobytes()
     paint(masked, QRect(0, 0, 5, 5))

@@ -7,6 +7,8 @@ from PIL import Image
 from PySide6.QtCore import QRect, Qt
 
 from desktop_app.core.chain import Card
+from desktop_app.studio import mask_keeper
+from desktop_app.studio.jobs import JobQueue
 from desktop_app.ui.compare_view import CompareView, ViewMode
 from desktop_app.ui.mask_bars import MaskOptionsBar, MaskToolBar, coverage_text
 from desktop_app.ui.mask_panel import MaskPanel
@@ -95,6 +97,15 @@ def test_the_panel_is_there_with_a_mask_only_and_sets_what_runs(masked):
 def test_the_panel_says_what_becomes_of_the_rest_of_the_picture(qtbot, masked, changes, text):
     masked.document.set_params("Chain", **changes)
     qtbot.waitUntil(lambda: masked.findChild(MaskPanel).status.text() == text)
+
+
+def test_a_picture_that_is_asked_for_as_the_window_closes_is_in_the_queue(masked, monkeypatch):
+    monkeypatch.setattr(mask_keeper, "SMALL", 0)
+    masked.commands.generate()
+    assert masked.jobs.rowCount() == 0
+    masked.close()
+    assert masked.jobs.rowCount() == 1
+    assert masked.jobs.index(0).data(JobQueue.JobRole).request.mask is not None
 
 
 def test_a_soft_edge_that_is_being_typed_counts_when_the_picture_is_asked_for(qtbot, masked):
