@@ -82,7 +82,7 @@ def handover_text(found: Handover | None, card: Card) -> str:
 def checkpoint_text(card: Card, around: Surroundings) -> str:
     """What to call the checkpoint that ``card`` runs."""
     if not card.checkpoint and not kind_of(card).needs_checkpoint:
-        return tr("as the first stage")
+        return tr("as the first")
     info = around.info_of(card) if card.checkpoint else None
     return (info.label if info else checkpoint_name(card.checkpoint)) or tr("no checkpoint yet")
 

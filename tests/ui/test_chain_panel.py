@@ -92,7 +92,7 @@ def test_a_folded_card_says_all_in_one_line(window, panel, chain):
     first, second = panel.cards
     assert first.fields.isHidden()
     assert first.summary.text() == "Comic-Diffusion · strength 0.45 · 9 of 20 steps"
-    assert second.summary.text() == "as the first stage · takes over at 0.8"
+    assert second.summary.text() == "as the first · takes over at 0.8"
     unfold(panel, 0)
     assert (first.fields.isVisible(), first.summary.isVisible()) == (True, False)
 
