@@ -12,9 +12,9 @@ from desktop_app.core.families import LATENT_UPSCALER, UPSCALER, family_named
 from desktop_app.core.family import MARKS, PRIOR_PARAMS, Family
 from desktop_app.core.kinds import FACTORS, UPSCALES, StageKind
 from desktop_app.core.params import DEFAULT_SCHEDULER, MAX_PROMPT_CHARS, Params, clean_text
-from desktop_app.core.planned import Describe, Planned, least_strength, steps_of
+from desktop_app.core.planned import Describe, Planned, steps_of
 from desktop_app.core.request import Stage
-from desktop_app.core.steps import handover_step
+from desktop_app.core.steps import handover_step, least_strength
 
 _UPSCALERS = {StageKind.LATENT_UPSCALE: LATENT_UPSCALER, StageKind.UPSCALE: UPSCALER}
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from desktop_app.core.checkpoint import CheckpointInfo
 from desktop_app.core.family import Family
 from desktop_app.core.request import Stage
-from desktop_app.core.steps import strength_for
 
 Describe = Callable[[str], CheckpointInfo]
 """What is known of the checkpoint with a REF; raises `CheckpointError`."""
@@ -40,8 +39,3 @@ def steps_of(stage: Stage, family: Family) -> int:
     if stage.begin > 0 or stage.end < 1:
         return stage.effective_steps
     return family.effective_steps(stage.kind, stage.steps, stage.strength)
-
-
-def least_strength(steps: int) -> str:
-    """The smallest strength that runs one of ``steps``, rounded up to three decimals, as text."""
-    return f"{int(strength_for(steps, 1) * 1000 + 0.999) / 1000:g}"

@@ -17,10 +17,10 @@ from desktop_app.core.families import family_named
 from desktop_app.core.family import MARKS, REFINER_PARAMS, Family
 from desktop_app.core.kinds import UPSCALES, StageKind
 from desktop_app.core.params import DEFAULT_SCHEDULER, PARAM_SPECS, Params, clean_text
-from desktop_app.core.planned import Describe, Planned, least_strength
+from desktop_app.core.planned import Describe, Planned
 from desktop_app.core.request import Stage
 from desktop_app.core.schedulers import SCHEDULERS
-from desktop_app.core.steps import handover_step
+from desktop_app.core.steps import check_runs, handover_step, least_strength
 from desktop_app.core.weighting import parse
 
 USUAL = Params()
@@ -141,7 +141,7 @@ def _own_stages(params: Params, first: Planned, describe: Describe | None) -> li
     if stage.prior and describe:
         _check_prior(family, _describe(describe, stage.prior, "prior"))
     if not (params.refiner and family.takes("refiner")):
-        _check_steps(params, first.steps)
+        check_runs(params.steps, params.strength, first.steps)
         return [first]
     refiner = _describe(describe, params.refiner, "refiner") if describe else first.info
     if describe:
@@ -229,7 +229,7 @@ def _add_refiner(params: Params, first: Planned, info: CheckpointInfo, family: F
                 f"Raise the refiner strength to {least_strength(params.steps)}, or take more steps.",
                 param="refiner_strength",
             )
-        _check_steps(params, base.effective_steps)
+        check_runs(params.steps, params.strength, base.effective_steps)
         return [first, refiner]
     if kind is StageKind.INPAINT:
         hint = "Choose a second pass over the picture, or remove the mask."
@@ -276,16 +276,6 @@ def _choose_kind(info: CheckpointInfo, family: Family, *, has_init_image: bool, 
             param="checkpoint",
         )
     return StageKind.IMAGE_TO_IMAGE if has_init_image else StageKind.TEXT_TO_IMAGE
-
-
-def _check_steps(params: Params, steps: int) -> None:
-    if steps < 1:
-        raise RequestError(
-            "No step would run",
-            f"{params.steps} steps at strength {params.strength:g} is less than one denoising step",
-            f"Raise the strength to {least_strength(params.steps)} or more, or take more steps.",
-            param="strength",
-        )
 
 
 def _check_share(params: Params, base: Stage) -> None:

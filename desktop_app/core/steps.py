@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from desktop_app.core.errors import RequestError
+
 
 def handover_step(steps: int, share: float) -> int:
     """Denoising steps of ``steps`` that lie before ``share`` of the schedule, rounded down."""
@@ -28,6 +30,22 @@ def strength_for(steps: int, wanted: int) -> float:
     while effective_steps(steps, strength) < min(wanted, steps):
         strength = math.nextafter(strength, 2.0)
     return strength
+
+
+def least_strength(steps: int) -> str:
+    """The smallest strength that runs one of ``steps``, rounded up to three decimals, as text."""
+    return f"{math.ceil(strength_for(steps, 1) * 1000 - 1e-9) / 1000:g}"
+
+
+def check_runs(steps: int, strength: float, effective: int) -> None:
+    """Raise `RequestError` where of ``steps`` at ``strength`` not one is run: ``effective`` are."""
+    if effective < 1:
+        raise RequestError(
+            "No step would run",
+            f"{steps} steps at strength {strength:g} is less than one denoising step",
+            f"Raise the strength to {least_strength(steps)} or more, or take more steps.",
+            param="strength",
+        )
 
 
 def snap_strength(steps: int, strength: float) -> float:

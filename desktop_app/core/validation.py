@@ -12,7 +12,7 @@ from desktop_app.core.conditions import MAX_ADAPTERS, MAX_CONTROLS, adapter_from
 from desktop_app.core.errors import RequestError
 from desktop_app.core.image_ref import FindImages
 from desktop_app.core.params import FILE_REFS, MAX_PROMPT_CHARS, MULTIPLE, PARAM_SPECS, Params, ParamSpec, clean_text
-from desktop_app.core.steps import effective_steps, strength_for
+from desktop_app.core.steps import check_runs, effective_steps
 
 _ITEMS: dict[str, tuple[int, Callable[[Any, FindImages | None], Any]]] = {
     "chain": (MAX_CARDS, lambda data, _find: card_from_json(data)),
@@ -30,14 +30,8 @@ def validate(params: Params, *, has_init_image: bool) -> None:
     for name in ("prompt", "negative_prompt"):
         _check_text(PARAM_SPECS[name], getattr(params, name))
     _check_size(params)
-    if has_init_image and effective_steps(params.steps, params.strength) < 1:
-        least = strength_for(params.steps, 1)
-        raise RequestError(
-            "No step would run",
-            f"{params.steps} steps at strength {params.strength:g} is less than one denoising step",
-            f"Raise the strength to {math.ceil(least * 1000) / 1000:g} or more, or take more steps.",
-            param="strength",
-        )
+    if has_init_image:
+        check_runs(params.steps, params.strength, effective_steps(params.steps, params.strength))
 
 
 def _check_range(spec: ParamSpec, value: Any) -> None:
