@@ -15,8 +15,8 @@ from PIL import Image, ImageChops, ImageOps
 from desktop_app.core.errors import ImageError
 from desktop_app.core.image import encode_png
 from desktop_app.core.image_ref import hash_pixels
+from desktop_app.core.masking import widened
 
-Box = tuple[int, int, int, int]
 Point = tuple[int, int]
 Size = tuple[int, int]
 
@@ -39,7 +39,7 @@ def grow(mask: Image.Image, pixels: int) -> Image.Image:
     found = mask.getbbox()
     if found is None or pixels <= 0:
         return mask
-    box = _widened(found, pixels, mask.size)
+    box = widened(found, pixels, mask.size)
     grown = mask.copy()
     grown.paste(_grown(mask.crop(box), pixels), box[:2])
     return grown
@@ -50,7 +50,7 @@ def shrink(mask: Image.Image, pixels: int) -> Image.Image:
     found = mask.getbbox()
     if found is None or pixels <= 0:
         return mask
-    box = _widened(found, 1, mask.size)
+    box = widened(found, 1, mask.size)
     shrunk = mask.copy()
     shrunk.paste(invert(_grown(invert(mask.crop(box)), pixels)), box[:2])
     return shrunk
@@ -124,11 +124,6 @@ class EncodedMask:
 def encode(mask: Image.Image) -> EncodedMask:
     """``mask``, ready to be kept. Of a large one it takes a moment."""
     return EncodedMask(encode_png(mask), hash_pixels(mask, "RGB"), mask.size)
-
-
-def _widened(box: Box, pixels: int, size: Size) -> Box:
-    left, top, right, bottom = box
-    return max(left - pixels, 0), max(top - pixels, 0), min(right + pixels, size[0]), min(bottom + pixels, size[1])
 
 
 def _grown(mask: Image.Image, pixels: int) -> Image.Image:

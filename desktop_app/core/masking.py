@@ -40,20 +40,21 @@ def masked_box(mask: Image.Image, feather: int, padding: int) -> Box:
     """What of the picture is to be seen to paint the masked part: the part, its soft edge, and ``padding`` around."""
     found = mask.getbbox()
     assert found, "an empty mask was let through"
-    return _widened(found, feather + padding, mask.size)
+    return widened(found, feather + padding, mask.size)
 
 
 def seen_box(mask: Image.Image, feather: int, padding: int) -> Box:
     """The `masked_box` of ``mask`` once it is softened by ``feather``, without softening all of it. Where nothing would
     be left, it is taken as it is.
     """
-    near = _widened(mask.getbbox() or (0, 0, *mask.size), feather, mask.size)
+    near = widened(mask.getbbox() or (0, 0, *mask.size), feather, mask.size)
     part = mask.crop(near)
     left, top, right, bottom = soften(part, feather).getbbox() or (0, 0, *part.size)
-    return _widened((near[0] + left, near[1] + top, near[0] + right, near[1] + bottom), padding, mask.size)
+    return widened((near[0] + left, near[1] + top, near[0] + right, near[1] + bottom), padding, mask.size)
 
 
-def _widened(box: Box, reach: int, size: Size) -> Box:
+def widened(box: Box, reach: int, size: Size) -> Box:
+    """``box`` and ``reach`` pixels around it, as far as a picture of ``size`` goes."""
     left, top, right, bottom = box
     return max(left - reach, 0), max(top - reach, 0), min(right + reach, size[0]), min(bottom + reach, size[1])
 

@@ -203,15 +203,7 @@ class AdapterShelf(QObject):
         for opening in self._openings:
             opening.cancel.set()
         self._openings.clear()
-        for runner in (
-            self._looker,
-            self._teller,
-            self._reader,
-            self._chooser,
-            self._namer,
-            self._opener,
-            self._thumbs,
-        ):
+        for runner in self._runners:
             runner.wait()
 
     # In the pool ----------------------------------------------------------------------------------

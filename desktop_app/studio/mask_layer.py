@@ -165,7 +165,6 @@ class MaskLayer(QObject):
         if not self.is_empty:
             blank = QImage(self._image.size(), self._image.format())
             blank.fill(0)
-            self.abandon()
             self.take(text, NewMask(blank, {}, _united(self._tile(place) for place in self._weights)))
 
     # For the document -----------------------------------------------------------------------------

@@ -135,7 +135,7 @@ def places_in(rect: QRect) -> list[Place]:
 
 
 def tile_at(place: Place, whole: QRect) -> QRect:
-    """The pixels of the square ``place`` of a mask that fills ``whole``."""
+    """The pixels of the square ``place`` that lie within ``whole``: a mask, or a part of one."""
     return QRect(QPoint(place[0] * TILE, place[1] * TILE), QSize(TILE, TILE)) & whole
 
 
@@ -165,7 +165,7 @@ def new_mask(mask: Image.Image, before: Image.Image) -> NewMask:
     whole = QRect(0, 0, mask.width, mask.height)
     for place in places_in(whole):
         tile = tile_at(place, whole)
-        box = _changed_box(before.crop(_box(tile)), mask.crop(_box(tile)))
+        box = ImageChops.difference(before.crop(_box(tile)), mask.crop(_box(tile))).getbbox()
         if box is not None:
             rect |= _rect(box).translated(tile.topLeft())
     image = to_grey(mask)
@@ -179,7 +179,7 @@ def pack(swaps: Sequence[Swap], file: PatchFile) -> list[Patch]:
 
 
 def _piece(swap: Swap, place: Place, file: PatchFile) -> Patch | None:
-    tile = QRect(QPoint(place[0] * TILE, place[1] * TILE), QSize(TILE, TILE)) & swap.rect
+    tile = tile_at(place, swap.rect)
     inside = tile.translated(-swap.rect.topLeft())
     difference = ImageChops.subtract_modulo(crop(swap.after, inside), crop(swap.before, inside))
     box = difference.getbbox()
@@ -190,10 +190,6 @@ def _piece(swap: Swap, place: Place, file: PatchFile) -> Patch | None:
     if least == most:
         return Patch(rect, part.crop((0, 0, 1, 1)).tobytes()[0], None)
     return Patch(rect, 0, file.keep(zlib.compress(part.tobytes(), 1)))
-
-
-def _changed_box(before: Image.Image, after: Image.Image) -> tuple[int, int, int, int] | None:
-    return ImageChops.difference(before, after).getbbox()
 
 
 def _box(rect: QRect) -> tuple[int, int, int, int]:
