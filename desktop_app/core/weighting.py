@@ -52,9 +52,12 @@ _FURTHER = re.compile(rf":[ ]*[+-]?{NUMBER}[ ]*$")
 _TURNS = re.compile(r"\|.*|:[ ]*[\d.]+[ ]*$", re.DOTALL)
 _BEFORE_SWAP = re.compile(rf"{LETTER}|[)\]}}>+\-]")
 _CHOICE = re.compile(r"\{[^{}]*\}")
+_MEANING_MORE = rf"（|(?<!\w)(?:(?:BREAK|AND)(?!\w)|_(?=_{LETTER}))"
+"""What looks like letters, but gets a backslash."""
+
 _TO_ESCAPE = re.compile(
-    rf"[()\[\]\\（]|(?<!\w)(?:BREAK|AND)(?!\w)|<(?=[A-Za-z]\w*:)|(?<!\w)_(?=_{LETTER})"
-    rf"|(?<=(?:>|{LETTER}))[+\-]+(?!(?!BREAK(?!\w)){LETTER}|[+\-])"
+    rf"[()\[\]\\]|{_MEANING_MORE}|<(?=[A-Za-z]\w*:)"
+    rf"|(?<=(?:>|{LETTER}))[+\-]+(?!(?!{_MEANING_MORE}){LETTER}|[+\-])"
 )
 
 NOT_CLOSED = "This bracket is not closed, so it is read as plain text."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from desktop_app.core.weighting import (
@@ -176,6 +176,10 @@ def test_every_text_is_understood_and_every_character_has_its_place(text):
 
 @settings(max_examples=1000, deadline=None)
 @given(PROMPTS)
+@example("cat++（")
+@example("cat++AND a")
+@example("cat--__wild__")
+@example("cat++BREAK")
 def test_a_text_that_lost_its_weights_has_none_to_lose_and_says_the_same(text):
     plain = unweighted(text)
     assert unweighted(plain) == plain
